@@ -302,6 +302,8 @@ class DispatchTarget:
         bundle: bytes | None,
         concurrency: int,
         most_bytes: int,
+        sanitizer: Sanitizer | None = None,
+        sanitized_bytes: int = 0,
     ) -> DispatchTarget: ...
 
 @final
@@ -315,7 +317,21 @@ class Dispatcher:
     def flush(self) -> None: ...
     def cancel(self, call: int) -> None: ...
     def shut(self, origin: int) -> None: ...
-    def take(self) -> list[tuple[int, str, str, int, tuple[tuple[bytes, bytes], ...], bytes, int, int]]: ...
+    def take(
+        self,
+    ) -> list[
+        tuple[
+            int,
+            str,
+            str,
+            int,
+            tuple[tuple[bytes, bytes], ...],
+            bytes,
+            int,
+            int,
+            tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str] | None,
+        ]
+    ]: ...
     def close(self) -> None: ...
 
 @final

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -42,7 +42,10 @@ __all__ = [
     "STRANGE_CALLS",
     "UNREADABLE_DETECTOR",
     "Answer",
+    "Answered",
+    "Begin",
     "Citation",
+    "CleanAnswer",
     "Collapse",
     "Copy",
     "GroupReading",
@@ -60,6 +63,7 @@ __all__ = [
     "ToolAgreement",
     "ToolCall",
     "Transport",
+    "drained_copies",
     "header",
     "route_of",
 ]
@@ -129,7 +133,7 @@ def route_of(method: str, target: str) -> str:
     return f"{method} {'/'.join(kept)}"
 
 
-class Copy(msgspec.Struct, frozen=True, kw_only=True):
+class Copy(msgspec.Struct, frozen=True):
     """One sanitized exchange, as drained from a ring: what the shadow may see, and what prod answered."""
 
     shadow_id: str
@@ -175,6 +179,19 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     def route(self) -> str:
         """The request's route, see :func:`route_of`."""
         return route_of(self.method, self.target)
+
+
+_COPY_FIELDS = len(msgspec.structs.fields(Copy))
+
+
+def drained_copies(rows: Iterable[tuple[Any, ...]]) -> list[Copy]:
+    """What a drainer gives: rows of all fields of :class:`Copy`, in their order. Raises TypeError for any other row."""
+    copies = []
+    for row in rows:
+        if len(row) != _COPY_FIELDS:
+            raise TypeError(f"a drained row has {len(row)} fields; Copy has {_COPY_FIELDS}")
+        copies.append(Copy(*row))
+    return copies
 
 
 class StubbedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,8 +245,30 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What was changed for this shadow alone, such as the model's name."""
 
 
+class CleanAnswer(NamedTuple):
+    """An answer as it may be kept: what a sanitizer makes of its headers and body, how many values it replaced by kind,
+    and why the body could not be read, or nothing."""
+
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+    findings: dict[str, int]
+    note: str
+
+
+class Answered(Protocol):
+    """Is told the end of a call: its outcome, and the same answer sanitized where the transport did that."""
+
+    def __call__(self, outcome: Outcome, clean: CleanAnswer | None = None) -> None: ...
+
+
+Begin: TypeAlias = Callable[[Copy, Answered], Callable[[], None]]
+"""``begin(copy, answered)`` of a transport that needs no coroutine: sends the copy, and calls ``answered`` once, in a
+later turn of the event loop; what is returned gives the call up, and then ``answered`` is not called. It may raise:
+then nothing was sent."""
+
+
 class Transport(Protocol):
-    """A way to one shadow."""
+    """A way to one shadow. One that has a method ``begin`` as well (:data:`Begin`) is asked by that."""
 
     async def send(self, copy: Copy) -> Outcome:
         """Send the copy and wait for the answer, no longer than the shadow's deadline.

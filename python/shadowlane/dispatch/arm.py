@@ -1,9 +1,10 @@
 """One copy's way to one shadow: its limits, a slot, the call, and perhaps another try.
 
-Invariants: :meth:`Arm.deliver` raises nothing but :class:`asyncio.CancelledError`, whatever transport, limits or meter
-raise; it ends within the arm's deadline, and no call is begun that would not have its whole ``timeout_s`` until then; a
-slot is held only while a call is out, so that the time which a shadow is judged by never contains waiting of ours;
-every try but the first takes its unit of the lane's cap. An arm that gives way holds no more than its share of copies
+Invariants: every copy that is begun ends with one outcome, whatever transport, limits or meter raise, or is cancelled;
+it ends within the arm's deadline, and no call is begun that would not have its whole ``timeout_s`` until then; a slot
+is held only while a call is out, so that the time which a shadow is judged by never contains waiting of ours; every try
+but the first takes its unit of the lane's cap. The steps are :class:`.delivery.Delivery`'s, the decisions are
+here. An arm that gives way holds no more than its share of copies
 and bytes, so that the others' copies do not wait for a shadow which hangs.
 """
 
@@ -20,7 +21,8 @@ import msgspec
 from ..config.shadows import section_of
 from ..core import StickySampler
 from ..limits import Permit, Retry, ShadowLimits
-from ..types import Copy, Outcome, Transport
+from ..types import Begin, Copy, Outcome, Transport
+from .delivery import Delivery, Sending, outcome_of
 from .slots import Slots
 
 __all__ = ["MOST_COPIES", "Arm", "ArmOptions", "Meter"]
@@ -53,25 +55,15 @@ class ArmOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Its share of their bodies, in bytes."""
 
 
-class _Held:
-    """A copy that an arm holds."""
-
-    __slots__ = ("bytes", "released", "tries", "waited_s")
-
-    def __init__(self, copy: Copy) -> None:
-        self.bytes = len(copy.body) + len(copy.response_body)
-        self.released = False
-        self.tries = 0
-        self.waited_s = 0.0
-        """For a slot, over all tries."""
-
-
 class Arm:
     """One service that gets copies: its transport, its share of the mirrored traffic, its limits.
 
     ``cap`` takes a unit of the lane's cap for another try; ``meter`` reads what an answer used, and is asked only when
     there is a budget.
     """
+
+    way = "calls"
+    """How its copies go out: in plain ``calls``, or a task for each (``tasks``)."""
 
     def __init__(
         self,
@@ -88,6 +80,8 @@ class Arm:
         options = options or ArmOptions()
         self.name = name
         self.transport = transport
+        self._begin: Begin | None = getattr(transport, "begin", None)
+        self.way = "tasks" if self._begin is None else self.way
         self.limits = limits
         self.memory: asyncio.Event | None = None
         """Set while there is memory for another answer; ``None``: there always is."""
@@ -101,12 +95,13 @@ class Arm:
         self._held = 0
         self._held_bytes = 0
         self._section = section_of(name)
-        self._slots = Slots(options.concurrency)
+        self.slots = Slots(options.concurrency)
         self.deadline_s = options.deadline_s
         """How long a copy may take in all."""
-        self._spare_s = max(options.deadline_s - options.timeout_s, 0.0)
+        self.spare_s = max(options.deadline_s - options.timeout_s, 0.0)
+        """How long it may wait for a slot and between tries."""
         self._retry = retry or Retry()
-        self._cap = cap
+        self.cap = cap
         self._meter = meter
         self._clock_ns = clock_ns
         # By shadow_id, so that a redelivered copy meets the same decision.
@@ -121,7 +116,7 @@ class Arm:
     @property
     def waiting(self) -> int:
         """Copies that wait for a slot."""
-        return self._slots.waiting
+        return self.slots.waiting
 
     @property
     def has_room(self) -> bool:
@@ -141,124 +136,95 @@ class Arm:
         """The outcome of a copy that was not sent."""
         return Outcome(shadow=self.name, reason=reason, detail=detail, started_ns=self._clock_ns())
 
-    async def deliver(self, copy: Copy, *, give_way: bool = False) -> Outcome:
-        """Send the copy, within the limits, and say what became of it; ``headers`` and ``body`` as received.
+    def begin(self, copy: Copy, ended: Callable[[Sending], None], *, give_way: bool = False) -> Sending:
+        """Send the copy, within the limits, in plain calls; ``ended`` gets what is returned once its ``outcome`` is
+        there, perhaps before this returns. ``headers`` and ``body`` of it are as received.
 
         ``give_way``: another arm is ahead and would have to wait for this one. When this one's share is used up, the
         copies that have waited longest go unsent, since theirs are the oldest frames in the rings; when none waits, the
         new one does.
         """
+        delivery = Delivery(self, copy, ended)
         while give_way and not self.has_room:
-            if not self._slots.evict():
-                return self._crowded_out()
-        held = _Held(copy)
+            if not self.slots.evict():
+                delivery.refuse(self.crowded_out())
+                return delivery
         self._held += 1
-        self._held_bytes += held.bytes
-        try:
-            outcome = await self._deliver(copy, held)
-            waited_ns = round(held.waited_s * 1e9)
-            outcome = msgspec.structs.replace(outcome, waited_ns=waited_ns, tries=held.tries)
-            self._unanswered = self._unanswered + 1 if outcome.reason else 0
-            return outcome
-        finally:
-            self._release(held)
+        self._held_bytes += delivery.bytes
+        delivery.begin()
+        return delivery
 
-    def _release(self, held: _Held) -> None:
-        if not held.released:
-            held.released = True
-            self._held -= 1
-            self._held_bytes -= held.bytes
+    async def deliver(self, copy: Copy, *, give_way: bool = False) -> Outcome:
+        """As :meth:`begin`, and wait for the outcome. When this is cancelled, so is the call."""
+        return await outcome_of(lambda ended: self.begin(copy, ended, give_way=give_way))
 
-    def _crowded_out(self) -> Outcome:
+    # What a delivery asks of its arm.
+
+    def release(self, size: int) -> None:
+        """A copy of so many bytes is not held any more."""
+        self._held -= 1
+        self._held_bytes -= size
+
+    def note(self, outcome: Outcome) -> None:
+        """A copy that was held has ended."""
+        self._unanswered = self._unanswered + 1 if outcome.reason else 0
+
+    def crowded_out(self) -> Outcome:
+        """The outcome of a copy that gave way."""
         return self.refused(
             "deadline",
             f"not sent: more copies came than this shadow answers, and it held its share of {self._most} copies; "
             f"raise {self._section}.concurrency, or lower {self._section}.ratio",
         )
 
-    async def _deliver(self, copy: Copy, held: _Held) -> Outcome:
-        loop = asyncio.get_running_loop()
-        latest = loop.time() + self._spare_s
-        last: Outcome | None = None
-        while True:
-            outcome, sent = await self._try(copy, held, latest, again=held.tries > 0)
-            if not sent:
-                return last or outcome
-            last = outcome
-            held.tries += 1
-            wait_s = self._retry.wait_s(outcome, held.tries)
-            if wait_s is None:
-                return outcome
-            wait_s = max(wait_s, self.limits.paused_s() if self.limits is not None else 0.0)
-            if loop.time() + wait_s > latest:
-                return outcome
-            await asyncio.sleep(wait_s)
+    def no_slot(self) -> Outcome:
+        """The outcome of a copy that waited for a slot until its time."""
+        slots = f"{self._section}.concurrency = {self.slots.concurrency}"
+        return self.refused("deadline", f"not sent: no slot among {slots} for {self.spare_s:g} s")
 
-    async def _try(self, copy: Copy, held: _Held, latest: float, *, again: bool) -> tuple[Outcome, bool]:
-        """One try: its outcome, and whether it was sent."""
-        if self.limits is not None and (reason := self.limits.refusal()):
-            return self.refused(reason), False
-        if not await self._acquire(latest, held):
-            if held.released:
-                return self._crowded_out(), False
-            slots = f"{self._section}.concurrency = {self._slots.concurrency}"
-            waited = f"not sent: no slot among {slots} for {self._spare_s:g} s"
-            return self.refused("deadline", waited), False
+    def again_s(self, outcome: Outcome, tries: int) -> float | None:
+        """In how many seconds a copy is tried again after so many tries; ``None``: it is not."""
+        wait_s = self._retry.wait_s(outcome, tries)
+        if wait_s is None:
+            return None
+        return max(wait_s, self.limits.paused_s() if self.limits is not None else 0.0)
+
+    def call(self, copy: Copy, delivery: Delivery) -> Callable[[], asyncio.Task[None] | None]:
+        """Begin a call that tells the delivery of its end, later; how it is cancelled, and what is then left to wait
+        for."""
+        if self._begin is None:
+            task = asyncio.create_task(self._send(copy, delivery))
+
+            def cancel() -> asyncio.Task[None]:
+                task.cancel()
+                return task
+
+            return cancel
         try:
-            if not await self._has_memory(latest):
-                return self.refused("deadline", "not sent: too many answers wait to be stored"), False
-            # Asked again: much can have happened while it waited.
-            permit = self.limits.admit() if self.limits is not None else Permit("")
-            if permit.reason:
-                return self.refused(permit.reason), False
-            if again and not self._cap():
-                if self.limits is not None:
-                    self.limits.cancel(permit)
-                return self.refused("cap"), False
-            self.retries += again
-            self.out += 1
-            try:
-                return await self._call(copy, permit), True
-            finally:
-                self.out -= 1
-        finally:
-            self._slots.release()
+            return self._begin(copy, delivery.answered)
+        except BaseException as error:
+            asyncio.get_running_loop().call_soon(delivery.answered, self._failed(copy, error))
+            return _nothing
 
-    async def _acquire(self, latest: float, held: _Held) -> bool:
-        """Wait for a slot, and say how long."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        try:
-            return await self._slots.acquire(latest, lambda: self._release(held))
-        finally:
-            held.waited_s += loop.time() - began
-
-    async def _has_memory(self, latest: float) -> bool:
-        if self.memory is None or self.memory.is_set():
-            return True
-        try:
-            await asyncio.wait_for(self.memory.wait(), max(latest - asyncio.get_running_loop().time(), 0.0))
-        except asyncio.TimeoutError:
-            return False
-        return True
-
-    async def _call(self, copy: Copy, permit: Permit) -> Outcome:
+    async def _send(self, copy: Copy, delivery: Delivery) -> None:
         try:
             outcome = await self.transport.send(copy)
-        except asyncio.CancelledError:
-            if self.limits is not None:
-                self.limits.cancel(permit)
-            raise
         except BaseException as error:  # a panic of an extension is no Exception, and must not cost the row
-            # No text and no traceback of it: they may quote what the shadow sent, which is not sanitized yet.
-            said = {"event": "transport_failed", "shadow": self.name, "shadow_id": copy.shadow_id}
-            log.error("the transport to %s failed: %s", self.name, type(error).__name__, extra=said)
-            outcome = self.refused("transport_error", type(error).__name__)
+            if delivery.is_over:
+                raise
+            outcome = self._failed(copy, error)
+        delivery.answered(outcome)
+
+    def _failed(self, copy: Copy, error: BaseException) -> Outcome:
+        # No text and no traceback of it: they may quote what the shadow sent, which is not sanitized yet.
+        said = {"event": "transport_failed", "shadow": self.name, "shadow_id": copy.shadow_id}
+        log.error("the transport to %s failed: %s", self.name, type(error).__name__, extra=said)
+        return self.refused("transport_error", type(error).__name__)
+
+    def learned(self, outcome: Outcome, permit: Permit) -> Outcome:
+        """What a call taught the limits, and what it cost. Raises nothing."""
         if outcome.shadow != self.name:
             outcome = msgspec.structs.replace(outcome, shadow=self.name)  # rows are counted by this name
-        return self._learned(outcome, permit)
-
-    def _learned(self, outcome: Outcome, permit: Permit) -> Outcome:
         if self.limits is None:
             return outcome
         try:
@@ -273,3 +239,7 @@ class Arm:
         finally:
             self.limits.done()
         return outcome
+
+
+def _nothing() -> None:
+    """Nothing went out that could be cancelled."""

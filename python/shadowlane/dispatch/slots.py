@@ -1,16 +1,31 @@
 """The slots of one shadow: how many calls are out at a time, and who waits for the next one, first come first served.
 
-A semaphore from whose queue the oldest waiter can be evicted. Invariants: no more than ``concurrency`` slots are
-acquired; a slot that is released goes to the one that has waited longest; whoever leaves the queue, by its deadline,
-its cancellation or an eviction, leaves no gap in it.
+A semaphore of plain calls, from whose queue the oldest waiter can be evicted. Invariants: no more than ``concurrency``
+slots are acquired; a slot that is released goes to the one that has waited longest, never to one that comes; whoever
+leaves the queue, by its deadline, its cancellation or an eviction, leaves no gap in it; a waiter is told once, or left.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from typing import Literal
 
-__all__ = ["Slots"]
+__all__ = ["Slots", "Turn", "Waiter"]
+
+Turn = Literal["slot", "late", "evicted"]
+"""What becomes of one that waits: it has the slot, which it must release; it waited until its time; it was evicted."""
+
+
+class Waiter:
+    """One that waits for a slot. ``turn`` is told what became of it, and does not raise."""
+
+    __slots__ = ("timer", "turn")
+
+    def __init__(self, turn: Callable[[Turn], None]) -> None:
+        self.turn = turn
+        self.timer: asyncio.TimerHandle | None = None
 
 
 class Slots:
@@ -19,54 +34,73 @@ class Slots:
     def __init__(self, concurrency: int) -> None:
         self.concurrency = concurrency
         self._acquired = 0
-        self._queue: dict[asyncio.Future[bool], Callable[[], None]] = {}  # in the order of coming
+        self._queue: dict[Waiter, None] = {}  # in the order of coming; while it holds one, all slots are acquired
+        self._given: deque[Waiter] = deque()
+        """Those that have their slot and are told in the loop's next turn: not within ``release``, whose caller may
+        have more to do before the next call begins, and may be such a turn itself."""
+        self._giving = False
 
     @property
     def waiting(self) -> int:
         """How many wait."""
         return len(self._queue)
 
-    async def acquire(self, latest: float, on_evict: Callable[[], None] = lambda: None) -> bool:
-        """Wait for a slot until ``latest`` (the loop's time); ``False``: none was free, or this waiter was evicted.
+    def acquire(self) -> bool:
+        """Take a slot that is free now; ``False``: :meth:`wait` for one."""
+        if self._acquired >= self.concurrency:
+            return False
+        self._acquired += 1
+        return True
 
-        ``on_evict`` is called at the moment at which :meth:`evict` chooses this one.
-        """
-        if self._acquired < self.concurrency:
-            self._acquired += 1
-            return True
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[bool] = loop.create_future()
-        self._queue[turn] = on_evict
-        timer = loop.call_at(latest, self._leave, turn)
-        try:
-            return await turn
-        except asyncio.CancelledError:
-            if not turn.cancelled() and turn.result():
-                self.release()  # it came with the cancellation: the next one's
-            raise
-        finally:
-            timer.cancel()
-            self._queue.pop(turn, None)
+    def wait(self, latest: float, turn: Callable[[Turn], None]) -> Waiter:
+        """Wait for a slot until ``latest`` (the loop's time). Where :meth:`acquire` gave none."""
+        waiter = Waiter(turn)
+        self._queue[waiter] = None
+        waiter.timer = asyncio.get_running_loop().call_at(latest, self._late, waiter)
+        return waiter
+
+    def leave(self, waiter: Waiter) -> None:
+        """A waiter goes away, and is not told anything. A slot that it has just got is the next one's."""
+        if not self._dequeue(waiter) and waiter in self._given:
+            self._given.remove(waiter)
+            self.release()
 
     def release(self) -> None:
         """The slot goes to the next in the queue."""
-        for turn in self._queue:
-            if not turn.done():
-                del self._queue[turn]
-                turn.set_result(True)
-                return
-        self._acquired -= 1
+        waiter = next(iter(self._queue), None)
+        if waiter is None:
+            self._acquired -= 1
+            return
+        self._dequeue(waiter)
+        self._given.append(waiter)
+        if not self._giving:
+            self._giving = True
+            asyncio.get_running_loop().call_soon(self._give)
 
     def evict(self) -> bool:
         """Send the one away that has waited longest; ``False`` when nobody waits."""
-        for turn, on_evict in self._queue.items():
-            if not turn.done():
-                self._leave(turn)
-                on_evict()
-                return True
-        return False
+        waiter = next(iter(self._queue), None)
+        if waiter is None:
+            return False
+        self._dequeue(waiter)
+        waiter.turn("evicted")
+        return True
 
-    def _leave(self, turn: asyncio.Future[bool]) -> None:
-        self._queue.pop(turn, None)
-        if not turn.done():
-            turn.set_result(False)
+    def _give(self) -> None:
+        self._giving = False
+        for _ in range(len(self._given)):  # those that are given a slot meanwhile have the loop's next turn
+            if self._given:
+                self._given.popleft().turn("slot")
+
+    def _late(self, waiter: Waiter) -> None:
+        if self._dequeue(waiter):
+            waiter.turn("late")
+
+    def _dequeue(self, waiter: Waiter) -> bool:
+        """Take it out of the queue; ``False``: it had left it before."""
+        if waiter.timer is not None:
+            waiter.timer.cancel()
+        if waiter not in self._queue:
+            return False
+        del self._queue[waiter]
+        return True

@@ -29,7 +29,8 @@ def find_turns(copy: Copy, request: Json) -> Turns | None:
 
 def may_call(body: bytes) -> bool:
     """Whether an answer may ask for a tool call; false only when it surely does not."""
-    return any(word in body for word in _MENTIONS)
+    first, second, third = _MENTIONS
+    return first in body or second in body or third in body
 
 
 def parse_object(body: bytes) -> Json | None:

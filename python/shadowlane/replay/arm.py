@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from ..config.shown import shown_url
 from ..dispatch.arm import Arm
+from ..dispatch.delivery import Awaited, Sending, outcome_of
 from ..types import Copy, Outcome
 
 __all__ = ["PATIENCE_S", "Patience", "PatientArm"]
@@ -43,18 +45,22 @@ class PatientArm(Arm):
 
     patience: Patience
     url = ""
+    way = "tasks"
     answered = 0
     """Copies that had an answer, whatever its status."""
 
-    async def deliver(self, copy: Copy, *, give_way: bool = False) -> Outcome:
-        """As :meth:`Arm.deliver`; a copy that was not sent when the run ends is given back, by being cancelled."""
-        loop = asyncio.get_running_loop()
+    def begin(self, copy: Copy, ended: Callable[[Sending], None], *, give_way: bool = False) -> Sending:
+        """As :meth:`Arm.begin`, and never gives way; a copy that was not sent when the run ends is given back."""
+        return Awaited(self._patiently(copy), ended)
+
+    async def _patiently(self, copy: Copy) -> Outcome:
+        loop, once = asyncio.get_running_loop(), partial(super().begin, copy)
         refused_since: float | None = None
         unreached = 0
         while True:
             if self.patience.over:
                 raise asyncio.CancelledError
-            outcome = await super().deliver(copy)
+            outcome = await outcome_of(once)
             if outcome.reason == "budget" and not outcome.tries:
                 self.patience.end(f"{self.name}: its budget is used up; run the same command again when there is more")
             elif outcome.reason in _LATER and not outcome.tries:

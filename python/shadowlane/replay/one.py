@@ -27,7 +27,7 @@ from ..score import Scorer
 from ..score.answers import comparison_of
 from ..sources import Recorded, Unusable, open_stored, stored_record
 from ..store import StoredPair, open_store
-from ..types import Copy, Outcome, Pair, Transport
+from ..types import Outcome, Pair, Transport, drained_copies
 from ..worker.arms import open_arm
 from ..worker.embedder import open_embedder
 from .lane import ReplayLane
@@ -36,7 +36,6 @@ from .settings import settings
 __all__ = ["replay_one"]
 
 _CONFIG = "shadowlane.toml"
-_FIELDS = tuple(one.name for one in msgspec.structs.fields(Copy))
 
 
 def replay_one(options: argparse.Namespace) -> int:
@@ -113,7 +112,7 @@ async def _sent(config: Config, shadow: str, record: Recorded, embedder: Embedde
         rows = await asyncio.to_thread(lane.drain, 1, config.lane.ring_bytes)
         if not rows:
             raise ShadowlaneError(f"--one = {record.id!r}: not sent: it could not be read back")
-        copy = Copy(**dict(zip(_FIELDS, rows[0], strict=True)))
+        copy = drained_copies(rows[:1])[0]
         if copy.blocked:
             raise ShadowlaneError(f"--one = {record.id!r}: not sent: {copy.blocked}: {copy.why}")
         limits = ShadowLimits(qps=config.limits.qps)

@@ -26,14 +26,13 @@ from ..policy import lane_policy
 from ..providers.cleaning import read_answer
 from ..providers.refusals import Refusal, refused_words, remedy_of
 from ..transport import open_transport
-from ..types import Copy, Outcome, Transport, route_of
+from ..types import Copy, Outcome, Transport, drained_copies, route_of
 from .check import Check
 from .sample import Request
 
 __all__ = ["Attempt", "attempt", "attempt_checks"]
 
 _MOST_CHARS = 160
-_FIELDS = tuple(one.name for one in msgspec.structs.fields(Copy))
 _NOT_ADMITTED = {
     "route": "no preset and no pattern of routes.read lists it, or routes.include or routes.exclude leaves it out",
     "method": "only GET, HEAD and declared POST routes are mirrored",
@@ -143,7 +142,7 @@ def _drained(config: Config, directory: Path, request: Request) -> tuple[Copy | 
             drainer.close()
     if not rows:
         return None, "unreadable"
-    return Copy(**dict(zip(_FIELDS, rows[0], strict=True))), ""
+    return drained_copies(rows[:1])[0], ""
 
 
 async def _send(transport: Transport, copy: Copy) -> Outcome:

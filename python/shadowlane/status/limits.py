@@ -60,6 +60,8 @@ class _Shadow(msgspec.Struct):
     retries: int = 0
     transport: str = ""
     """What sends the copies: ``native`` or ``aiohttp``."""
+    way: str = ""
+    """How: in plain ``calls``, or a task for each (``tasks``)."""
 
 
 class _Limits(msgspec.Struct):
@@ -73,6 +75,7 @@ class _Arm(msgspec.Struct):
     waiting: int
     retries: int
     transport: str = ""
+    way: str = ""
 
 
 class _Receiver(msgspec.Struct):
@@ -106,6 +109,7 @@ def limits_of(state: Mapping[str, Any] | None, lane_id: str) -> tuple[dict[str, 
             shadow = read.limits.shadows[name]
             shadow.out, shadow.waiting, shadow.retries = arm.out, arm.waiting, arm.retries
             shadow.transport = arm.transport
+            shadow.way = arm.way
     plain: dict[str, Any] = msgspec.to_builtins(read.limits)
     return plain, ""
 

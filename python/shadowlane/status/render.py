@@ -153,7 +153,8 @@ def _shadow_limits(limits: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         if shadow.get("retries"):
             parts.append(f"{shadow['retries']} retries")
         if shadow.get("transport"):
-            parts.append(f"sent by the {shadow['transport']} transport")
+            way = {"calls": ", in plain calls", "tasks": ", a task for each copy"}.get(shadow.get("way", ""), "")
+            parts.append(f"sent by the {shadow['transport']} transport{way}")
         if parts:
             lines.append((name, "; ".join(parts)))
     return lines

@@ -6,6 +6,7 @@ Invariant: ``send`` never raises, whatever the shadow does; a copy always comes 
 
 from __future__ import annotations
 
+from .. import _core
 from ..config import ShadowConfig
 from ..types import Transport
 from .http import HttpTransport
@@ -24,16 +25,32 @@ def open_transport(
     stub_rounds: int = 0,
     where: str | None = None,
     propagate: bool = False,
+    sanitizer: _core.Sanitizer | None = None,
+    sanitized_bytes: int = 0,
 ) -> HttpTransport | NativeTransport:
     """The transport to ``shadow``; ``credential`` is the header that authenticates there (name, value). Which one it is
     says ``shadow.transport``; its ``kind`` is ``native`` or ``aiohttp``.
 
     ``read`` tells what an answer says (content type, body), so that tool calls in it are seen and recorded; they are
     answered up to ``stub_rounds`` times. ``where`` stands before a field's name in messages: ``shadows.NAME.`` unless
-    given. ``propagate``: the copy carries the context of its own span (``telemetry.propagate``).
+    given. ``propagate``: the copy carries the context of its own span (``telemetry.propagate``). ``sanitizer``: a
+    native transport hands out answers of up to ``sanitized_bytes`` sanitized as well.
 
     Connects nowhere yet. Raises :class:`~shadowlane.errors.MissingExtraError` without aiohttp where it is needed, and
     :class:`~shadowlane.errors.ConfigError` when ``ca_file`` cannot be used.
     """
-    opened = NativeTransport if shadow.runs_native else HttpTransport
-    return opened(name, shadow, credential, read=read, stub_rounds=stub_rounds, where=where, propagate=propagate)
+    if not shadow.runs_native:
+        return HttpTransport(
+            name, shadow, credential, read=read, stub_rounds=stub_rounds, where=where, propagate=propagate
+        )
+    return NativeTransport(
+        name,
+        shadow,
+        credential,
+        read=read,
+        stub_rounds=stub_rounds,
+        where=where,
+        propagate=propagate,
+        sanitizer=sanitizer,
+        sanitized_bytes=sanitized_bytes,
+    )

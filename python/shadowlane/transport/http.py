@@ -82,10 +82,11 @@ class HttpTransport:
         Tool calls that the answer to an inference request asks for are answered up to ``stub_rounds`` times (see
         :mod:`.stub`), all within the same deadline; the outcome is then the last answer, with the calls recorded.
         """
-        call = self._rounds.call()
-        aiohttp = self._aiohttp
+        exchange = self._rounds.exchange(copy)
+        call, aiohttp = exchange.call, self._aiohttp
         try:
-            await self._rounds.exchange(copy, call, self._round)
+            while (asked := exchange.next()) is not None:
+                await self._round(asked, call)
         except asyncio.CancelledError:
             raise
         except (BodyError, self._answer_error) as error:

@@ -14,16 +14,16 @@ import contextlib
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from .. import _core
 from ..config import ShadowConfig
-from ..types import Copy, Outcome
+from ..types import Answered, CleanAnswer, Copy, Headers, Outcome
 from .authorities import NO_CERTIFICATES, bad_bundle
-from .call import Call
-from .rounds import Round, Rounds
+from .rounds import Exchange, Round, Rounds
 from .stub import Reader
 
 __all__ = ["NativeTransport"]
@@ -46,9 +46,11 @@ class NativeTransport:
         stub_rounds: int = 0,
         where: str | None = None,
         propagate: bool = False,
+        sanitizer: _core.Sanitizer | None = None,
+        sanitized_bytes: int = 0,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._rounds = Rounds(
+        self.rounds = Rounds(
             name,
             shadow,
             credential,
@@ -58,25 +60,32 @@ class NativeTransport:
             propagate=propagate,
             clock_ns=clock_ns,
         )
-        self._target = _target(self._rounds.where, shadow)
+        self._target = _target(self.rounds.where, shadow, sanitizer, sanitized_bytes)
         self._link: _Link | None = None
         self._origin = 0
+
+    def begin(self, copy: Copy, answered: Answered) -> Callable[[], None]:
+        """Send ``copy`` without a coroutine, see :data:`shadowlane.types.Begin`: ``answered`` gets the outcome that
+        :meth:`send` gives, and the answer sanitized where it is small and there is a sanitizer."""
+        sending = _Sending(self, self.rounds.exchange(copy), answered)
+        sending.go_on()
+        return sending.cancel
 
     async def send(self, copy: Copy) -> Outcome:
         """Send ``copy`` and read the answer, see :class:`shadowlane.transport.Transport` and
         :meth:`shadowlane.transport.HttpTransport.send`, whose outcomes it gives."""
-        call = self._rounds.call()
+        over: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def answered(outcome: Outcome, clean: CleanAnswer | None = None) -> None:
+            if not over.done():
+                over.set_result(outcome)
+
+        cancel = self.begin(copy, answered)
         try:
-            await self._rounds.exchange(copy, call, self._round)
+            return await over
         except asyncio.CancelledError:
+            cancel()
             raise
-        except asyncio.TimeoutError:
-            self._rounds.late(call)
-        except RuntimeError as error:  # of the dispatcher: in another process, or closed
-            call.fail("transport_error", str(error))
-        except Exception as error:
-            call.fail("transport_error", type(error).__name__)
-        return call.outcome()
 
     async def close(self) -> None:
         """Close the connections; the thread, too, when no other transport of this loop uses it."""
@@ -84,34 +93,89 @@ class NativeTransport:
             self._link.release(self._origin)
             self._link = None
 
-    async def _round(self, asked: Round, call: Call) -> None:
-        done = await self._opened().call(self._origin, asked)
-        if done.status:
-            call.head(done.status, done.headers, done.head_ns)
-        call.body = done.body
-        call.ended(done.total_ns)
-        if done.reason == "deadline":
-            self._rounds.late(call)
-        elif done.reason == "response_too_large":
-            self._rounds.too_large(call)
-        elif done.reason:
-            call.fail(done.reason, done.detail)
-
-    def _opened(self) -> _Link:
+    def submit(self, asked: Round, done: _Done) -> Callable[[], None]:
+        """Send one request; how it is cancelled. Raises RuntimeError in another process."""
         loop = asyncio.get_running_loop()
         if self._link is None or self._link.loop is not loop or self._link.ended:
             self._link = _Link.of(loop)
             self._origin = self._link.acquire(self._target)
-        return self._link
+        return self._link.submit(self._origin, asked, done)
 
 
-class _Done:
-    """A call that is over, see ``_core.Dispatcher.take``."""
+_Row = tuple[int, str, str, int, Headers, bytes, int, int, tuple[Any, ...] | None]
+"""A call that is over, see ``_core.Dispatcher.take``."""
+_Done = Callable[[_Row | BaseException], None]
+"""Is told the end of a call, or why it did not go out. Raises nothing."""
 
-    __slots__ = ("body", "detail", "head_ns", "headers", "reason", "status", "total_ns")
 
-    def __init__(self, row: tuple[Any, ...]) -> None:
-        _, self.reason, self.detail, self.status, self.headers, self.body, self.head_ns, self.total_ns = row
+class _Sending:
+    """A copy on its way: round by round, until it is answered or cancelled."""
+
+    __slots__ = ("_answered", "_cancel", "_clean", "_exchange", "_transport")
+
+    def __init__(self, transport: NativeTransport, exchange: Exchange, answered: Answered) -> None:
+        self._transport = transport
+        self._exchange = exchange
+        self._answered: Answered | None = answered
+        self._clean: CleanAnswer | None = None
+        self._cancel: Callable[[], None] | None = None
+
+    def go_on(self) -> None:
+        """The next round, or the end."""
+        try:
+            if (asked := self._exchange.next()) is not None:
+                self._clean = None
+                self._cancel = self._transport.submit(asked, self._done)
+                return
+        except BaseException as error:  # a panic of an extension is no Exception
+            self._fail(error)
+            asyncio.get_running_loop().call_soon(self._end)  # never before begin() has returned
+        else:
+            self._end()
+
+    def cancel(self) -> None:
+        """Give it up."""
+        self._answered = None
+        if self._cancel is not None:
+            self._cancel()
+
+    def _end(self) -> None:
+        answered, self._answered = self._answered, None
+        if answered is not None:
+            answered(self._exchange.call.outcome(), self._clean)
+
+    def _done(self, row: _Row | BaseException) -> None:
+        self._cancel = None
+        if isinstance(row, BaseException):
+            self._fail(row)
+            self._end()
+        else:
+            self._note(row)
+            self.go_on()
+
+    def _note(self, row: _Row) -> None:
+        call, rounds = self._exchange.call, self._transport.rounds
+        _, reason, detail, status, headers, body, head_ns, total_ns, clean = row
+        if status:
+            call.head(status, headers, head_ns)
+        call.body = body
+        call.ended(total_ns)
+        if reason == "deadline":
+            rounds.late(call)
+        elif reason == "response_too_large":
+            rounds.too_large(call)
+        elif reason:
+            call.fail(reason, detail)
+        self._clean = None if clean is None else CleanAnswer(*clean)
+
+    def _fail(self, error: BaseException) -> None:
+        call = self._exchange.call
+        if isinstance(error, asyncio.TimeoutError):
+            self._transport.rounds.late(call)
+        elif isinstance(error, RuntimeError):  # of the dispatcher: in another process, or closed
+            call.fail("transport_error", str(error))
+        else:
+            call.fail("transport_error", type(error).__name__)
 
 
 class _Link:
@@ -122,7 +186,7 @@ class _Link:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = weakref.ref(loop)
         self._dispatcher = _core.Dispatcher()
-        self._waiting: dict[int, asyncio.Future[_Done]] = {}
+        self._waiting: dict[int, _Done] = {}
         self._origins: set[int] = set()
         self._flushing = False
         self.ended = False
@@ -148,8 +212,8 @@ class _Link:
         self._origins.add(origin)
         return origin
 
-    async def call(self, origin: int, asked: Round) -> _Done:
-        """Send one request and wait until it is over."""
+    def submit(self, origin: int, asked: Round, done: _Done) -> Callable[[], None]:
+        """Send one request; how it is cancelled."""
         try:
             number = self._dispatcher.submit(
                 origin, asked.method, asked.target, asked.headers, asked.body, asked.left_s
@@ -157,19 +221,16 @@ class _Link:
         except RuntimeError:
             self._end()  # this call fails, and the next one has a thread anew
             raise
-        loop = asyncio.get_running_loop()
         if not self._flushing:  # behind all that is ready to submit: the thread is woken once for them
             self._flushing = True
-            loop.call_soon(self._flush)
-        future: asyncio.Future[_Done] = loop.create_future()
-        self._waiting[number] = future
-        try:
-            return await future
-        except asyncio.CancelledError:
-            if self._waiting.pop(number, None) is not None:
-                with contextlib.suppress(RuntimeError):  # the dispatcher is gone, and the call with it
-                    self._dispatcher.cancel(number)
-            raise
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting[number] = done
+        return partial(self._cancel, number)
+
+    def _cancel(self, number: int) -> None:
+        if self._waiting.pop(number, None) is not None:
+            with contextlib.suppress(RuntimeError):  # the dispatcher is gone, and the call with it
+                self._dispatcher.cancel(number)
 
     def _flush(self) -> None:
         self._flushing = False
@@ -180,11 +241,10 @@ class _Link:
             self._take()
         except BaseException as error:  # nobody else would tell those that wait for calls which did not go out
             self._end()
-            for future in self._waiting.values():
-                if not future.done():
-                    future.set_exception(RuntimeError(f"the dispatcher failed: {type(error).__name__}"))
-            self._waiting.clear()
+            waiting, self._waiting = self._waiting, {}
             self._dispatcher.close()
+            for done in waiting.values():
+                done(RuntimeError(f"the dispatcher failed: {type(error).__name__}"))
 
     def release(self, origin: int) -> None:
         """Close a shadow's connections; its calls that are out have failed. With the last one the thread ends."""
@@ -207,12 +267,13 @@ class _Link:
 
     def _take(self) -> None:
         for row in self._dispatcher.take():
-            future = self._waiting.pop(row[0], None)
-            if future is not None and not future.done():
-                future.set_result(_Done(row))
+            if (done := self._waiting.pop(row[0], None)) is not None:
+                done(row)
 
 
-def _target(where: str, shadow: ShadowConfig) -> _core.DispatchTarget:
+def _target(
+    where: str, shadow: ShadowConfig, sanitizer: _core.Sanitizer | None, sanitized_bytes: int
+) -> _core.DispatchTarget:
     url = urlsplit(shadow.url)
     host = url.hostname or ""
     if not host.isascii():
@@ -234,6 +295,8 @@ def _target(where: str, shadow: ShadowConfig) -> _core.DispatchTarget:
             bundle=bundle,
             concurrency=shadow.concurrency,
             most_bytes=shadow.max_response_bytes,
+            sanitizer=sanitizer,
+            sanitized_bytes=sanitized_bytes,
         )
     except ValueError:
         raise bad_bundle(where, shadow, NO_CERTIFICATES) from None

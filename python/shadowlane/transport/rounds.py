@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from .. import _core
@@ -19,7 +19,7 @@ from .call import Call
 from .request import path_and_query, request_headers, request_target, signature_headers
 from .stub import Conversation, Reader
 
-__all__ = ["Round", "Rounds"]
+__all__ = ["Exchange", "Round", "Rounds"]
 
 
 class Round(NamedTuple):
@@ -35,8 +35,13 @@ class Round(NamedTuple):
     left_s: float
 
 
-Send = Callable[[Round, Call], Awaitable[None]]
-"""Sends a round and notes the answer in the call: head, body, or why there is none."""
+class _Asked(NamedTuple):
+    """What all rounds have in common, and the body of the first."""
+
+    url: str
+    target: str
+    headers: list[tuple[str, str]]
+    body: bytes
 
 
 class Rounds:
@@ -64,33 +69,27 @@ class Rounds:
         self._propagate = propagate
         self._clock_ns = clock_ns
 
-    def call(self) -> Call:
-        """A call that begins now."""
-        return Call(self._name, self._clock_ns())
+    def exchange(self, copy: Copy) -> Exchange:
+        """What is sent for a copy; its call begins now."""
+        return Exchange(self, copy, Call(self._name, self._clock_ns()))
 
-    async def exchange(self, copy: Copy, call: Call, send: Send) -> None:
-        """Send the copy, and what its answers ask for. Raises what ``send`` raises, and :class:`asyncio.TimeoutError`
-        when a round has no time left."""
+    def first(self, copy: Copy, call: Call) -> tuple[_Asked, Conversation]:
+        """The first request, and the talk that it begins."""
         target, body = copy.target, copy.body
         if self.shadow.model:
             target, body, call.normalised = _core.rewrite_model(copy.preset, target, body, self.shadow.model)
         url = request_target(self.shadow.url, target)
-        sent = path_and_query(url)
         headers = request_headers(copy, self._credential)
         if self._propagate:
             headers.append(("traceparent", traceparent(copy.shadow_id, self._name)))
             headers.append(("tracestate", TRACE_STATE))
-        talk = call.talk = Conversation(copy, body, self._read, self._stub_rounds)
-        following: bytes | None = body
-        while following is not None and not call.failed:
-            call.begin()
-            # Anew for each round: a signature is good once.
-            signed = signature_headers(self._sign_key, copy, sent) if self._sign_key else []
-            left_s = self.shadow.timeout_s - call.elapsed_s
-            if left_s <= 0:
-                raise asyncio.TimeoutError
-            await send(Round(copy.method, url, sent, headers + signed, following, left_s), call)
-            following = None if call.failed else talk.next(call.content_type, call.body)
+        return _Asked(url, path_and_query(url), headers, body), Conversation(copy, body, self._read, self._stub_rounds)
+
+    def signed(self, copy: Copy, asked: _Asked) -> list[tuple[str, str]]:
+        """A request's headers, signed anew for each round: a signature is good once."""
+        if not self._sign_key:
+            return asked.headers
+        return asked.headers + signature_headers(self._sign_key, copy, asked.target)
 
     def late(self, call: Call) -> None:
         """It took longer than it may."""
@@ -100,6 +99,37 @@ class Rounds:
         """The answer is larger than the bound; its body is cut there."""
         limit = self.shadow.max_response_bytes
         call.fail("response_too_large", f"more than {self.where}max_response_bytes = {limit}")
+
+
+class Exchange:
+    """What is sent for one copy, round by round. Whatever sends a round notes its answer in :attr:`call`: head, body,
+    or why there is none."""
+
+    def __init__(self, rounds: Rounds, copy: Copy, call: Call) -> None:
+        self.call = call
+        self._rounds = rounds
+        self._copy = copy
+        self._asked: _Asked | None = None
+
+    def next(self) -> Round | None:
+        """The request to send now; ``None``: the call is over. Raises :class:`asyncio.TimeoutError` when it has no time
+        left."""
+        call, rounds, copy = self.call, self._rounds, self._copy
+        if self._asked is None or call.talk is None:
+            self._asked, call.talk = rounds.first(copy, call)
+            body = self._asked.body
+        else:
+            if call.failed or call.talk.stands(call.body):
+                return None
+            if (following := call.talk.next(call.content_type, call.body)) is None:
+                return None
+            body = following
+        call.begin()
+        asked = self._asked
+        left_s = rounds.shadow.timeout_s - call.elapsed_s
+        if left_s <= 0:
+            raise asyncio.TimeoutError
+        return Round(copy.method, asked.url, asked.target, rounds.signed(copy, asked), body, left_s)
 
 
 def _reads_nothing(content_type: str, body: bytes) -> Answer:

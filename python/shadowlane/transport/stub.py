@@ -53,14 +53,16 @@ class Conversation:
         """Calls that prod never made, counted."""
         return {STRANGE_CALLS: self._strange} if self._strange else {}
 
+    def stands(self, body: bytes) -> bool:
+        """Whether an answer surely asks for nothing, as nearly always: neither it nor the request is read for it."""
+        return not self._copy.preset or (not self._round and not may_call(body))
+
     def next(self, content_type: str, body: bytes) -> bytes | None:
         """The next request's body after an answer; ``None`` when the answer stands as it is."""
-        if not self._copy.preset:
+        if self.stands(body):
             return None
         self._round += 1
         if self._round == 1:
-            if not may_call(body):  # as nearly always: the request is not read for it
-                return None
             self._request = parse_object(self._body)
             self._turns = find_turns(self._copy, self._request) if self._request is not None else None
         if self._request is None:

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from .. import _core
 from ..config import Config, ShadowConfig
 from ..config.shadows import section_of
 from ..dispatch.arm import Arm, ArmOptions
@@ -16,7 +17,7 @@ from ..score import extract_answer
 from ..store import Store
 from ..transport import Transport, open_transport
 from ..types import Outcome, header
-from .pipeline import MOST_BYTES
+from .pipeline import MOST_BYTES, SANITIZED_AT_ONCE
 
 __all__ = ["Caps", "open_arm", "open_limits"]
 
@@ -28,13 +29,21 @@ class Caps(Protocol):
     def take_own(self, name: str, qps: float, burst: int) -> bool: ...
 
 
-def _transport(config: Config, name: str, shadow: ShadowConfig) -> Transport:
+def _transport(config: Config, name: str, shadow: ShadowConfig, sanitizer: _core.Sanitizer | None) -> Transport:
     where = f"{section_of(name)}."
     credential = shadow.credential(where=where)
     rounds = stub_rounds(config)
     propagate = config.telemetry.propagate
     return open_transport(
-        name, shadow, credential, read=extract_answer, stub_rounds=rounds, where=where, propagate=propagate
+        name,
+        shadow,
+        credential,
+        read=extract_answer,
+        stub_rounds=rounds,
+        where=where,
+        propagate=propagate,
+        sanitizer=sanitizer,
+        sanitized_bytes=SANITIZED_AT_ONCE,
     )
 
 
@@ -45,8 +54,11 @@ def open_arm(
     limits: ShadowLimits,
     caps: Caps,
     kind: type[Arm] = Arm,
+    sanitizer: _core.Sanitizer | None = None,
 ) -> Arm:
-    """The arm of a service, with its transport. Raises :class:`~shadowlane.errors.ConfigError`."""
+    """The arm of a service, with its transport, which sanitizes small answers where there is a ``sanitizer``.
+
+    Raises :class:`~shadowlane.errors.ConfigError`."""
     options = ArmOptions(
         ratio=shadow.ratio,
         salt=shadow.salt(name),
@@ -57,7 +69,7 @@ def open_arm(
     )
     return kind(
         name,
-        _transport(config, name, shadow),
+        _transport(config, name, shadow, sanitizer),
         options,
         limits=limits,
         retry=Retry(shadow.retry.attempts, base_s=shadow.retry.base_s, max_s=shadow.retry.max_s),

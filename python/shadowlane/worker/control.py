@@ -164,7 +164,13 @@ class ControlLoop:
             "fleet": dict(self._fleet()),
             "offload": dict(self._offload()),
             "arms": {
-                name: {"out": arm.out, "waiting": arm.waiting, "retries": arm.retries, "transport": arm.kind}
+                name: {
+                    "out": arm.out,
+                    "waiting": arm.waiting,
+                    "retries": arm.retries,
+                    "transport": arm.kind,
+                    "way": arm.way,
+                }
                 for name, arm in self._arms.items()
             },
         }

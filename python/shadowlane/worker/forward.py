@@ -21,7 +21,7 @@ from ..config import OffloadConfig
 from ..errors import OffloadError, OffloadFullError, describe
 from ..limits import LaneLimits, ProdQuota, Throttle
 from ..offload import Forwarded, Stream, StreamState, encode
-from ..types import Copy
+from ..types import drained_copies
 
 __all__ = ["ForwardLimits", "Forwarder", "Pressure"]
 
@@ -34,7 +34,6 @@ _AGAIN_MIN_S, _AGAIN_MAX_S = 0.05, 2.0
 _LOOK_EVERY_S = 0.5
 _PAUSE_S = 2.0
 _FREE_AGAIN = 0.8
-_FIELDS = Copy.__struct_fields__
 
 
 class _Drainer(Protocol):
@@ -172,7 +171,7 @@ class Forwarder:
 
     async def _forward(self, rows: Sequence[tuple[Any, ...]], stop: asyncio.Event, grace_s: float) -> None:
         """Publish what was drained, however long the server needs; when told to stop, no longer than ``grace_s``."""
-        copies = [Copy(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
+        copies = drained_copies(rows)
         for copy in copies:
             self._limits.observe_prod(copy.response_headers, (copy.started_ns + copy.ttfb_ns) / 1e9, copy.route)
         loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ of this process growing. The drain goes at the pace of the shadow that is ahead;
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -17,14 +18,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-import msgspec
-
 from ..config.limits import WINDOW_COPIES
 from ..dispatch.arm import MOST_COPIES, Arm
+from ..dispatch.delivery import Sending
 from ..errors import describe
-from ..limits import LaneLimits, Window, rate_limit_headers
-from ..providers.refusals import refused_words
-from ..types import FLAG_REDELIVERED, Copy, Headers, Outcome, Pair, StubbedCall, header
+from ..limits import LaneLimits, Window
+from ..types import FLAG_REDELIVERED, Copy, Outcome, Pair, drained_copies, header
+from .answers import Sanitizer, clean_of, pair_of, pair_without
 from .in_flight import InFlight, Tracked
 from .intake import Intake
 from .redelivered import Cap, Redelivered
@@ -42,7 +42,6 @@ SANITIZED_AT_ONCE = 16 * 1024
 _BATCH_PAIRS = 256
 _BATCH_WAIT_S = 0.1
 _BATCH_BYTES = 8 * 1024 * 1024
-_COPY_FIELDS = tuple(field.name for field in msgspec.structs.fields(Copy))
 
 
 class _Judge(Protocol):
@@ -60,13 +59,6 @@ class _Drainer(Cap, Protocol):
     def live_producers(self) -> int: ...
     def suspects(self) -> int: ...
     def available(self, after_s: float = 0.0) -> float: ...
-
-
-class _Sanitizer(Protocol):
-    def text(self, text: str) -> str: ...
-    def response(
-        self, headers: Headers, body: bytes, cut: bool
-    ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]: ...
 
 
 class Pipeline:
@@ -87,7 +79,7 @@ class Pipeline:
         drainer: _Drainer,
         arms: Sequence[Arm],
         writer: Writer,
-        sanitizer: _Sanitizer,
+        sanitizer: Sanitizer,
         sanitize_at_once: int = 0,
         undrained: Callable[[], int] | None = None,
         flagged: bool = False,
@@ -121,6 +113,10 @@ class Pipeline:
         for arm in arms:
             arm.memory = self._in_flight.memory
         self._tasks: set[asyncio.Task[None]] = set()
+        self._out: set[Sending] = set()
+        """Copies on their way through an arm."""
+        self._none_out = asyncio.Event()
+        self._none_out.set()
         # Without another unit each death of a worker would be a burst beside the cap.
         self._redelivered = Redelivered(drainer, self._start, self._refuse)
         self._intake = Intake(drainer, undrained)
@@ -134,11 +130,7 @@ class Pipeline:
         try:
             await self._drain(stop, halted, idle_exit_s, writing)
             self._close_window()
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=grace_s)
-            for task in list(self._tasks):
-                task.cancel()  # given back: not acknowledged, so the next worker gets it again
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._give_back(grace_s)
             await self._flush(grace_s, writing)
         finally:
             writing.cancel()
@@ -158,6 +150,15 @@ class Pipeline:
             self._writer.close()
         if written is not None and _failed(written):
             raise written
+
+    async def _give_back(self, grace_s: float) -> None:
+        """Wait for what is on its way, and give the rest back: not acknowledged, so the next worker gets it again."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._none_out.wait(), grace_s)
+        left = [task for sending in list(self._out) if (task := sending.cancel()) is not None]
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*left, *self._tasks, return_exceptions=True)
 
     async def _flush(self, grace_s: float, writing: asyncio.Task[None]) -> None:
         joined = asyncio.ensure_future(self._in_flight.settled())
@@ -182,7 +183,7 @@ class Pipeline:
             if rows:
                 if self._handover_due():
                     return  # by rules that are no longer in force: not acknowledged, so the successor drains them anew
-                await self._dispatch([Copy(**dict(zip(_COPY_FIELDS, row, strict=True))) for row in rows])
+                await self._dispatch(drained_copies(rows))
                 if not self._intake.pause_s:
                     continue
             if idle_exit_s is not None:
@@ -240,7 +241,16 @@ class Pipeline:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._none_out.clear()
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._look_whether_none_is_out()
+
+    def _look_whether_none_is_out(self) -> None:
+        if not self._out and not self._tasks:
+            self._none_out.set()
 
     def _refuse(self, tracked: Tracked, reason: str, detail: str = "") -> None:
         for arm in tracked.arms:
@@ -272,7 +282,7 @@ class Pipeline:
     def _start(self, tracked: Tracked) -> None:
         try:
             reason, detail = self._limits.refusal() if self._limits is not None else "", ""
-        except BaseException as error:  # as in _send
+        except BaseException as error:  # must not cost the row
             log.error("the limits of the lane could not be asked: %s", type(error).__name__)
             reason, detail = "unreadable", f"the limits could not be asked: {type(error).__name__}"
         if reason:
@@ -282,7 +292,7 @@ class Pipeline:
             self._spawn(self._fill(tracked))
             return
         for arm in tracked.arms:
-            self._spawn(self._send(tracked, arm))
+            self._send(tracked, arm)
 
     async def _fill(self, tracked: Tracked) -> None:
         """Let the control answer in prod's stead, then send."""
@@ -291,24 +301,48 @@ class Pipeline:
             self._refuse(tracked, "prod_failed", why)
             return
         self._in_flight.grew(tracked, copy)
-        await asyncio.gather(*[self._send(tracked, arm) for arm in tracked.arms])
+        for arm in tracked.arms:
+            self._send(tracked, arm)
 
-    async def _send(self, tracked: Tracked, arm: Arm) -> None:
+    def _send(self, tracked: Tracked, arm: Arm) -> None:
         ahead = any(other.is_ahead for other in self._arms if other is not arm)
-        outcome = await arm.deliver(tracked.copy, give_way=ahead)
-        size = len(outcome.body)
-        self._in_flight.answered(size)
+        sending = arm.begin(tracked.copy, partial(self._ended, tracked), give_way=ahead)
+        if not sending.is_over:
+            self._out.add(sending)
+            self._none_out.clear()
+
+    def _ended(self, tracked: Tracked, sending: Sending) -> None:
+        """A copy is through its arm: make its row. Raises nothing."""
+        self._out.discard(sending)
+        if (outcome := sending.outcome) is not None:
+            self._in_flight.answered(len(outcome.body))
+            if sending.clean is None and not self._is_small(outcome):
+                self._spawn(self._sanitize(tracked, outcome))
+            else:
+                try:
+                    clean = sending.clean or clean_of(outcome, self._sanitizer)
+                    pair = pair_of(tracked.copy, outcome, clean, self._sanitizer)
+                except BaseException as error:  # a panic of an extension is no Exception
+                    pair = pair_without(tracked.copy, outcome, error)
+                self._put(tracked, pair, len(outcome.body))
+        self._look_whether_none_is_out()
+
+    def _is_small(self, outcome: Outcome) -> bool:
+        # A body that is still compressed may be many times as large as it looks.
+        return len(outcome.body) <= self._sanitize_at_once and not header(outcome.headers, b"content-encoding")
+
+    async def _sanitize(self, tracked: Tracked, outcome: Outcome) -> None:
+        """Make the row of a large answer, which a thread sanitizes."""
         try:
-            pair = await self._pair(tracked.copy, outcome)
+            clean = await asyncio.to_thread(clean_of, outcome, self._sanitizer)
+            pair = pair_of(tracked.copy, outcome, clean, self._sanitizer)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # a panic of an extension is no Exception, and must not cost the acknowledgement
-            # What could not be sanitized is not kept, in the log neither.
-            said = {"event": "unsanitized", "shadow": arm.name, "shadow_id": tracked.copy.shadow_id}
-            log.error("an answer of %s could not be sanitized: %s", arm.name, type(error).__name__, extra=said)
-            detail = f"the answer could not be sanitized and is left out: {type(error).__name__}"
-            bare = msgspec.structs.replace(outcome, reason="unreadable", detail=detail, headers=(), body=b"", calls=())
-            pair = Pair(copy=tracked.copy, outcome=bare)
+        except BaseException as error:  # as above
+            pair = pair_without(tracked.copy, outcome, error)
+        self._put(tracked, pair, len(outcome.body))
+
+    def _put(self, tracked: Tracked, pair: Pair, size: int) -> None:
         self._in_flight.put(tracked, pair, size)
         if not self._telling:  # behind the row, and once for all answers of a turn of the loop
             self._telling = True
@@ -317,27 +351,6 @@ class Pipeline:
     def _tell_limits(self) -> None:
         self._telling = False
         self._on_limits()
-
-    async def _pair(self, copy: Copy, outcome: Outcome) -> Pair:
-        answer = (outcome.headers, outcome.body, outcome.reason == "response_too_large")
-        # A body that is still compressed may be many times as large as it looks.
-        if len(outcome.body) <= self._sanitize_at_once and not header(outcome.headers, b"content-encoding"):
-            headers, body, findings, note = self._sanitizer.response(*answer)
-        else:
-            headers, body, findings, note = await asyncio.to_thread(self._sanitizer.response, *answer)
-        outcome = msgspec.structs.replace(
-            outcome,
-            headers=tuple(headers),
-            body=body,
-            detail=outcome.detail or note or refused_words(outcome.status, tuple(headers), body),
-            calls=tuple(_clean_call(self._sanitizer, call) for call in outcome.calls),
-        )
-        if findings:
-            merged = dict(copy.findings)
-            for kind, count in findings.items():
-                merged[kind] = merged.get(kind, 0) + count
-            copy = msgspec.structs.replace(copy, findings=merged)
-        return Pair(copy=copy, outcome=outcome, rate_limit=rate_limit_headers(outcome.headers))
 
     async def _write(self) -> None:
         """Score and store in batches, then acknowledge."""
@@ -354,8 +367,3 @@ class Pipeline:
 def _failed(ended: BaseException | None) -> bool:
     """Whether a task ended by an error, and not because it was told to stop."""
     return ended is not None and not isinstance(ended, asyncio.CancelledError)
-
-
-def _clean_call(sanitizer: _Sanitizer, call: StubbedCall) -> StubbedCall:
-    """A shadow's tool call as it may be stored: its words are the shadow's."""
-    return msgspec.structs.replace(call, name=sanitizer.text(call.name), arguments=sanitizer.text(call.arguments))

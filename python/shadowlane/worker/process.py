@@ -245,7 +245,12 @@ async def _judge(
         await asyncio.to_thread(store.set_epoch, drainer.lane_id(), bases)
         shadows = {name: open_limits(config, name, arm, store, origin) for name, arm in config.arms().items()}
         await asyncio.to_thread(fleet.share_budgets, config, shadows, store)
-        arms = {name: open_arm(config, name, arm, shadows[name], origin) for name, arm in config.arms().items()}
+        redaction = open_cleaner(config, directory)
+        native = None if redaction.hook else redaction.sanitizer
+        arms = {
+            name: open_arm(config, name, arm, shadows[name], origin, sanitizer=native)
+            for name, arm in config.arms().items()
+        }
         limits = LaneLimits(
             {name: (shadows[name], arm.ratio) for name, arm in config.arms().items()},
             qps=config.limits.qps,
@@ -269,7 +274,6 @@ async def _judge(
             config.score, embedder=embedder, groups_folder=groups, prices=Prices(config.prices), pins=config.pins
         )
         writer = Writer(store, scorer)
-        redaction = open_cleaner(config, directory)
         pipeline = Pipeline(
             drainer=inbox or redaction.drainer(drainer),
             arms=list(arms.values()),

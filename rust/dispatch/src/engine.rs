@@ -40,6 +40,8 @@ const LOOKUP_STAYS: Duration = Duration::from_secs(1);
 pub struct Done {
     /// Its number.
     pub call: u64,
+    /// Its shadow's.
+    pub origin: u64,
     /// Why there is no answer, if there is none.
     pub fault: Option<Fault>,
     /// 0: no head came.
@@ -53,6 +55,9 @@ pub struct Done {
     /// From its beginning to its end.
     pub total_ns: u64,
 }
+
+/// A call that is over, and its shadow where that was not shut.
+pub type Ended = (Done, Option<Arc<Target>>);
 
 /// Why nothing can be taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +98,7 @@ pub struct Engine {
     process: u32,
     calls: u64,
     origins: u64,
+    targets: HashMap<u64, Arc<Target>>,
     submitted: Vec<Call>,
 }
 
@@ -117,7 +123,15 @@ impl Engine {
         })?;
         let inner = Some(Inner { commands, thread });
         let process = std::process::id();
-        Ok(Self { inner: ManuallyDrop::new(inner), finished, process, calls: 0, origins: 0, submitted: Vec::new() })
+        Ok(Self {
+            inner: ManuallyDrop::new(inner),
+            finished,
+            process,
+            calls: 0,
+            origins: 0,
+            targets: HashMap::new(),
+            submitted: Vec::new(),
+        })
     }
 
     /// Readable when finished calls are to be taken.
@@ -129,7 +143,8 @@ impl Engine {
     /// Know a shadow from now on, by the number that is returned.
     pub fn open(&mut self, target: Arc<Target>) -> Result<u64, Refusal> {
         self.origins += 1;
-        self.say(Command::Open(self.origins, target))?;
+        self.say(Command::Open(self.origins, Arc::clone(&target)))?;
+        self.targets.insert(self.origins, target);
         Ok(self.origins)
     }
 
@@ -170,13 +185,19 @@ impl Engine {
 
     /// Close a shadow's connections. Calls to it that are out come out as stopped.
     pub fn shut(&mut self, origin: u64) -> Result<(), Refusal> {
+        self.targets.remove(&origin);
         self.say(Command::Shut(origin))
     }
 
-    /// The calls that are over, those left behind by `close` among them. Waits for nothing.
-    pub fn take(&self) -> Result<Vec<Done>, Refusal> {
+    /// The calls that are over, those left behind by `close` among them, each with its shadow where that was not shut.
+    /// Waits for nothing.
+    pub fn take(&self) -> Result<Vec<Ended>, Refusal> {
         self.own()?;
-        Ok(self.finished.take())
+        let with_target = |done: Done| {
+            let target = self.targets.get(&done.origin).cloned();
+            (done, target)
+        };
+        Ok(self.finished.take().into_iter().map(with_target).collect())
     }
 
     /// End the thread and wait for its end. In a forked process: nothing.
@@ -291,16 +312,16 @@ async fn serve(commands: UnboundedReceiver<Command>, finished: Arc<Finished>) {
 
 fn stop(finished: &Finished, origin: u64, call: u64, began: Instant) {
     let (headers, body, total_ns) = (Vec::new(), Vec::new(), elapsed_ns(began));
-    finished.put(origin, Done { call, fault: Some(STOPPED), status: 0, headers, body, head_ns: 0, total_ns });
+    finished.put(Done { call, origin, fault: Some(STOPPED), status: 0, headers, body, head_ns: 0, total_ns });
 }
 
 fn begin(submitted: Call, origin: Rc<Origin>, running: &Running, finished: &Arc<Finished>) {
     let Call { number: call, origin: number, request, time, began } = submitted;
     let (out, calls) = (Arc::clone(finished), Rc::clone(running));
     let task = spawn_local(async move {
-        let done = finish(call, &origin, &request, time, began).await;
+        let done = finish((call, number), &origin, &request, time, began).await;
         calls.borrow_mut().remove(&call);
-        let (many, first) = out.put(number, done);
+        let (many, first) = out.put(done);
         if many || calls.borrow().is_empty() || is_full(number, origin.concurrency(), &calls, &out) {
             out.tell();
         } else if first {
@@ -320,7 +341,13 @@ fn is_full(number: u64, most: usize, running: &Running, finished: &Finished) -> 
 }
 
 /// One call to its end, whatever that is.
-async fn finish(call: u64, origin: &Origin, request: &Request, time: Duration, began: Instant) -> Done {
+async fn finish(
+    (call, number): (u64, u64),
+    origin: &Origin,
+    request: &Request,
+    time: Duration,
+    began: Instant,
+) -> Done {
     let mut got = Collected::new(origin.most_bytes(), began);
     let left = time.saturating_sub(began.elapsed());
     let ended = {
@@ -337,5 +364,6 @@ async fn finish(call: u64, origin: &Origin, request: &Request, time: Duration, b
         Err(fault) => (Vec::new(), Some(fault)),
     };
     let headers = std::mem::take(&mut got.headers);
-    Done { call, fault, status: got.status, headers, body, head_ns: got.head_ns, total_ns: elapsed_ns(began) }
+    let (head_ns, total_ns) = (got.head_ns, elapsed_ns(began));
+    Done { call, origin: number, fault, status: got.status, headers, body, head_ns, total_ns }
 }

@@ -18,8 +18,7 @@ const HANDFUL: usize = 32;
 
 #[derive(Default)]
 struct Waiting {
-    /// Each with the number of its shadow.
-    calls: Vec<(u64, Done)>,
+    calls: Vec<Done>,
     told: bool,
 }
 
@@ -43,15 +42,15 @@ impl Finished {
     }
 
     /// One more, to be told of later. Returns whether a handful waits, and whether it is the first that does.
-    pub fn put(&self, origin: u64, done: Done) -> (bool, bool) {
+    pub fn put(&self, done: Done) -> (bool, bool) {
         let mut waiting = self.lock();
-        waiting.calls.push((origin, done));
+        waiting.calls.push(done);
         (waiting.calls.len() >= HANDFUL, waiting.calls.len() == 1)
     }
 
     /// How many of a shadow's wait.
     pub fn waiting_of(&self, origin: u64) -> usize {
-        self.lock().calls.iter().filter(|(of, _)| *of == origin).count()
+        self.lock().calls.iter().filter(|done| done.origin == origin).count()
     }
 
     /// Tell the taker, if there is anything.
@@ -70,7 +69,7 @@ impl Finished {
         if std::mem::take(&mut waiting.told) {
             let _ = (&self.woken).read_exact(&mut [0]);
         }
-        std::mem::take(&mut waiting.calls).into_iter().map(|(_, done)| done).collect()
+        std::mem::take(&mut waiting.calls)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

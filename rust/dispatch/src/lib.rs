@@ -9,6 +9,7 @@
 
 pub mod answer;
 mod body;
+mod clean;
 mod collect;
 mod connect;
 pub mod engine;
@@ -23,6 +24,7 @@ mod request;
 mod tls;
 
 pub use body::BoundedBody;
+pub use clean::{Cleaner, clean_answer};
 pub use connect::Address;
 pub use engine::{Done, Engine, Refusal};
 pub use fault::Fault;

@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, Semaphore, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
+use crate::clean::Cleaner;
 use crate::collect::Collected;
 use crate::connect::{Address, Stream};
 use crate::fault::{CLOSED, Fault, STOPPED};
@@ -38,6 +39,8 @@ pub struct Target {
     pub concurrency: usize,
     /// Of an answer's decoded body, in bytes.
     pub most_bytes: usize,
+    /// What sanitizes its answers before they are handed out, if anything does.
+    pub cleaner: Option<Cleaner>,
 }
 
 /// A shadow and its connections.

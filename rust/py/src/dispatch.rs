@@ -6,9 +6,11 @@ use std::time::Duration;
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
-use shadowlane_dispatch::{Address, Done, Engine, Refusal, Request, Target, client_config};
+use shadowlane_dispatch::{Address, Cleaner, Done, Engine, Refusal, Request, Target, client_config};
+use shadowlane_redact::{CleanResponse, Findings};
 
 use crate::convert::{detached, invalid};
+use crate::sanitize::{Sanitizer, clean_out};
 
 /// A shadow's address and bounds. Made once; connects nowhere.
 #[pyclass(frozen, module = "shadowlane._core")]
@@ -17,9 +19,12 @@ pub struct DispatchTarget(Arc<Target>);
 #[pymethods]
 impl DispatchTarget {
     /// `host` without brackets; `authority` is what a request names. `tls`: with the system's authorities and those of
-    /// `bundle` (PEM). Raises ValueError when `bundle` holds no certificate.
+    /// `bundle` (PEM). `sanitizer`: answers of up to `sanitized_bytes` are handed out sanitized as well. Raises ValueError
+    /// when `bundle` holds no certificate.
     #[new]
-    #[pyo3(signature = (host, port, authority, *, tls, bundle, concurrency, most_bytes))]
+    #[pyo3(signature = (
+        host, port, authority, *, tls, bundle, concurrency, most_bytes, sanitizer=None, sanitized_bytes=0
+    ))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python, and one record below")]
     fn new(
         py: Python<'_>,
@@ -30,6 +35,8 @@ impl DispatchTarget {
         bundle: Option<&[u8]>,
         concurrency: usize,
         most_bytes: usize,
+        sanitizer: Option<&Bound<'_, Sanitizer>>,
+        sanitized_bytes: usize,
     ) -> PyResult<Self> {
         let mut config = None;
         if tls || bundle.is_some() {
@@ -37,7 +44,9 @@ impl DispatchTarget {
             config = Some(made.ok_or_else(|| invalid("bundle", "holds no PEM certificates"))?).filter(|_| tls);
         }
         let address = Address { host, port, tls: config };
-        Ok(Self(Arc::new(Target { address, authority, concurrency, most_bytes })))
+        let cleaner =
+            sanitizer.map(|sanitizer| Cleaner { sanitizer: Arc::clone(&sanitizer.get().core), most: sanitized_bytes });
+        Ok(Self(Arc::new(Target { address, authority, concurrency, most_bytes, cleaner })))
     }
 }
 
@@ -102,10 +111,14 @@ impl Dispatcher {
     }
 
     /// The calls that are over: number, reason (empty: there is an answer), detail, status, headers, body, nanoseconds to
-    /// the head, and to the end.
+    /// the head, and to the end, and the answer sanitized as `Sanitizer.response` gives it. None in its stead: the target
+    /// has no sanitizer, the answer is too large, or the redaction failed. Sanitizes without the GIL.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         let done = self.engine().take().map_err(refused)?;
-        done.into_iter().map(|done| row(py, done)).collect()
+        let clean: Vec<_> = detached(py, || {
+            done.iter().map(|(done, target)| target.as_ref()?.cleaner.as_ref()?.clean(done)).collect()
+        })?;
+        done.into_iter().zip(clean).map(|((done, _), clean)| row(py, &done, clean)).collect()
     }
 
     /// End the thread and wait for that. Without effect in another process.
@@ -120,22 +133,15 @@ impl Dispatcher {
     }
 }
 
-fn row(py: Python<'_>, done: Done) -> PyResult<Bound<'_, PyTuple>> {
+fn row<'py>(py: Python<'py>, done: &Done, clean: Option<(CleanResponse, Findings)>) -> PyResult<Bound<'py, PyTuple>> {
     let mut headers = Vec::with_capacity(done.headers.len());
     for (name, value) in &done.headers {
         headers.push((PyBytes::new(py, name), PyBytes::new(py, value)));
     }
     let (reason, detail) = done.fault.as_ref().map_or(("", ""), |fault| (fault.reason(), fault.detail()));
-    (
-        done.call,
-        reason,
-        detail,
-        done.status,
-        PyTuple::new(py, headers)?,
-        PyBytes::new(py, &done.body),
-        done.head_ns,
-        done.total_ns,
-    )
+    let body = PyBytes::new(py, &done.body);
+    let clean = clean.map(|clean| clean_out(py, clean, &body));
+    (done.call, reason, detail, done.status, PyTuple::new(py, headers)?, body, done.head_ns, done.total_ns, clean)
         .into_pyobject(py)
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use shadowlane_dispatch::clean_answer;
 use shadowlane_lane::lanedir;
-use shadowlane_redact::{BUILT_IN, Findings, Options, Sanitizer as Core, sanitize_response};
+use shadowlane_redact::{BUILT_IN, CleanResponse, Findings, Options, Sanitizer as Core};
 
 use crate::convert::{attached, detached, raise};
 use crate::fields::Headers;
@@ -30,7 +32,7 @@ impl Finding {
     }
 }
 
-type CleanResponse<'py> = (PyHeaders<'py>, Bound<'py, PyBytes>, BTreeMap<String, u64>, String);
+pub type Clean<'py> = (PyHeaders<'py>, Bound<'py, PyBytes>, BTreeMap<String, u64>, String);
 
 pub type PyHeaders<'py> = Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
 
@@ -154,7 +156,7 @@ impl BytePositions<'_> {
 /// shadowlane.LaneError when the key's file cannot be made or is not private.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Sanitizer {
-    pub core: Core,
+    pub core: Arc<Core>,
 }
 
 /// A sanitizer as the worker uses it, for the ring and for the shadow's answers alike.
@@ -187,7 +189,7 @@ impl Sanitizer {
     #[pyo3(signature = (rules=None, directory=None))]
     #[allow(clippy::needless_pass_by_value)] // extracted from Python
     fn new(rules: Option<&Bound<'_, PyDict>>, directory: Option<PathBuf>) -> PyResult<Self> {
-        Ok(Self { core: lane_sanitizer(rules, directory.as_deref(), Vec::new())? })
+        Ok(Self { core: Arc::new(lane_sanitizer(rules, directory.as_deref(), Vec::new())?) })
     }
 
     /// The texts of a sanitized body that a detector may look at: the string values of JSON, events or lines; or the
@@ -241,17 +243,22 @@ impl Sanitizer {
         headers: &Bound<'py, PyAny>,
         body: &[u8],
         cut: bool,
-    ) -> PyResult<CleanResponse<'py>> {
+    ) -> PyResult<Clean<'py>> {
         let held = Headers::new(headers)?;
-        // The transport has decoded the body: what the header says of its encoding is history.
-        let slices: Vec<(&[u8], &[u8])> =
-            held.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(b"content-encoding")).collect();
-        let (clean, findings) = detached(py, || {
-            let mut findings = Findings::default();
-            (sanitize_response(&self.core, &slices, body, cut, &mut findings), findings)
-        })?;
-        let note = clean.unreadable.map(|(why, _)| why).unwrap_or_default();
-        let kinds = findings.iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
-        Ok((headers_out(py, &clean.headers), PyBytes::new(py, &clean.body), kinds, note))
+        let slices = held.slices();
+        let clean = detached(py, || clean_answer(&self.core, &slices, body, cut))?;
+        Ok(clean_out(py, clean, &PyBytes::new(py, &[])))
     }
+}
+
+/// A sanitized answer for Python; `body` is taken in its stead where the redaction has changed nothing of it.
+pub fn clean_out<'py>(
+    py: Python<'py>,
+    (clean, findings): (CleanResponse, Findings),
+    body: &Bound<'py, PyBytes>,
+) -> Clean<'py> {
+    let note = clean.unreadable.map(|(why, _)| why).unwrap_or_default();
+    let kinds = findings.iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
+    let kept = if clean.body == body.as_bytes() { body.clone() } else { PyBytes::new(py, &clean.body) };
+    (headers_out(py, &clean.headers), kept, kinds, note)
 }

@@ -14,6 +14,8 @@ from shadowlane.types import Copy, Outcome
 
 from ..worker.world import ANSWER, Shadow, copy_of
 
+pytestmark = pytest.mark.usefixtures("way")
+
 COPY = copy_of(1)
 
 

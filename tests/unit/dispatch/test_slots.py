@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadowlane.dispatch.slots import Slots
+from shadowlane.dispatch.slots import Slots, Turn
 
 FAR = float(1 << 40)
+
+
+async def acquire(slots: Slots, latest: float, gone: Callable[[], None] = lambda: None) -> bool:
+    """Wait for a slot, as a copy does; whether it came. ``gone`` is called by an eviction, at once."""
+    if slots.acquire():
+        return True
+    turned: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+
+    def turn(what: Turn) -> None:
+        if what == "evicted":
+            gone()
+        if not turned.cancelled():
+            turned.set_result(what)
+        elif what == "slot":
+            slots.release()
+
+    waiter = slots.wait(latest, turn)
+    try:
+        return await turned == "slot"
+    except asyncio.CancelledError:
+        slots.leave(waiter)
+        if not turned.cancelled() and turned.result() == "slot":
+            slots.release()
+        raise
+
 
 STEPS = st.lists(st.sampled_from(["come", "give back", "let go", "cancel first", "cancel last", "rest"]), max_size=60)
 
@@ -30,7 +56,7 @@ def test_they_behave_like_a_line_at_a_counter(concurrency: int, steps: list[str]
 
         for number, step in enumerate(steps):
             if step == "come":
-                tasks[number] = asyncio.create_task(slots.acquire(FAR, lambda n=number: gone.append(n)))  # type: ignore[misc]
+                tasks[number] = asyncio.create_task(acquire(slots, FAR, lambda n=number: gone.append(n)))  # type: ignore[misc]
                 await rest()
                 (inside if len(inside) < concurrency else line).append(number)
             elif step == "give back" and inside:
@@ -69,8 +95,8 @@ def test_they_behave_like_a_line_at_a_counter(concurrency: int, steps: list[str]
 def test_a_place_that_comes_with_the_cancellation_is_the_next_ones() -> None:
     async def main() -> None:
         slots = Slots(1)
-        assert await slots.acquire(FAR)
-        first, second = (asyncio.create_task(slots.acquire(FAR)) for _ in range(2))
+        assert slots.acquire()
+        first, second = (asyncio.create_task(acquire(slots, FAR)) for _ in range(2))
         await asyncio.sleep(0)
         slots.release()
         first.cancel()
@@ -83,8 +109,8 @@ def test_a_place_that_comes_with_the_cancellation_is_the_next_ones() -> None:
 def test_who_waited_until_it_was_too_late_leaves_the_line() -> None:
     async def main() -> None:
         slots = Slots(1)
-        assert await slots.acquire(FAR)
-        assert await slots.acquire(asyncio.get_running_loop().time()) is False
+        assert slots.acquire()
+        assert await acquire(slots, asyncio.get_running_loop().time()) is False
         assert slots.waiting == 0
 
     asyncio.run(main())

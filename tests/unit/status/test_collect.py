@@ -217,12 +217,12 @@ def test_the_limits_that_a_worker_says_are_shown(config: Config, lane: Lane) -> 
     state = {
         "lane_id": status["lane_id"],
         "limits": {"rate": 12.5, "prod_paused_until": None, "shadows": {"candidate": shadow}},
-        "arms": {"candidate": {"out": 2, "waiting": 5, "retries": 1, "transport": "native"}},
+        "arms": {"candidate": {"out": 2, "waiting": 5, "retries": 1, "transport": "native", "way": "calls"}},
     }
     file = Path(config.lane.directory) / "worker.json"
     file.write_text(json.dumps(state))
     status = collect_status(config)
-    calls = {"out": 2, "waiting": 5, "retries": 1, "transport": "native"}
+    calls = {"out": 2, "waiting": 5, "retries": 1, "transport": "native", "way": "calls"}
     assert status["limits"]["shadows"]["candidate"] == {**shadow, **calls}
     (line,) = [line for line in render_status(status).splitlines() if line.startswith("limits")]
     for text in (
@@ -235,7 +235,7 @@ def test_the_limits_that_a_worker_says_are_shown(config: Config, lane: Lane) -> 
         "no price for new-model",
         "2 calls out, 5 waiting",
         "1 retries",
-        "sent by the native transport",
+        "sent by the native transport, in plain calls",
     ):
         assert text in line
     # Another life of the lane has nothing to do with it.

@@ -6,7 +6,8 @@ import asyncio
 from random import Random
 
 import msgspec
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shadowlane.dispatch.arm import Arm, ArmOptions
@@ -15,8 +16,10 @@ from shadowlane.worker.in_flight import InFlight, Tracked
 
 from .world import ANSWER, Shadow, copy_of
 
+pytestmark = pytest.mark.usefixtures("way")
 
-@settings(max_examples=60, deadline=None)
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.integers(1, 7), st.randoms())
 def test_every_exchange_is_acknowledged_with_its_last_row(arms: list[int], most: int, random: Random) -> None:
     async def main() -> None:

@@ -20,6 +20,8 @@ from shadowlane.types import FLAG_REDELIVERED, Copy, Headers, Outcome, Pair, Sha
 
 from .world import ANSWER, Run, Shadow, copy_of
 
+pytestmark = pytest.mark.usefixtures("way")
+
 COPIES = [copy_of(number) for number in range(300)]
 
 
@@ -183,6 +185,7 @@ def test_limits_of_the_lane_that_raise_cost_a_row_not_a_frame(
     assert "planted-secret" not in caplog.text
 
 
+@pytest.mark.parametrize("way", ["coroutine"], indirect=True)  # plain calls do not raise later
 def test_a_transport_that_raises_costs_a_row_not_a_frame(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def send(copy: Copy) -> Outcome:
         if copy.seq % 3 == 0:

@@ -14,6 +14,8 @@ from shadowlane.types import FLAG_NO_PROD, Copy, Outcome, ShadowCounts
 
 from .world import ANSWER, Run, Shadow, copy_of
 
+pytestmark = pytest.mark.usefixtures("way")
+
 KEY = b"sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34Op56"
 
 
@@ -80,6 +82,7 @@ def test_without_a_control_nothing_is_sent(tmp_path: Path) -> None:
     assert "[control]" in pairs[0].outcome.detail
 
 
+@pytest.mark.parametrize("way", ["coroutine"], indirect=True)  # plain calls do not raise later
 def test_a_control_that_panics_is_a_row_too(tmp_path: Path) -> None:
     class Panic(BaseException):
         pass
