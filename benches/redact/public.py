@@ -5,10 +5,12 @@ leak. A finding of a kind is right when it overlaps a labelled value of a kind t
 label of no such kind (a name, an address) is neither. A case is caught when each of its secrets is found so; where its
 data does not say which part is the secret, when anything is found in it, and the tables count these apart. A benign one
 is flagged by any finding. Of these are counted apart: those where all findings are personal data (an address in a test
-is one), and those that hold what no text tells from a key, sixteen signs or more, at random, right behind a word for
-one. A pattern of this bench's own tells that, whatever finds them. Intervals are Wilson's. Speed is the best of some
-rounds over the same texts for all, one tool after the other in each round. Of ``half`` 0 or 1 only the texts are taken
-whose SHA-256 begins with an even or odd byte: who mends rules looks at one half and is measured on the other.
+is one), those that hold what no text tells from a key, sixteen signs or more, at random, right behind a word for one,
+and those that hold as many at random behind a prefix, as issuers give it. Patterns of this bench's own tell that,
+whatever finds them; the share that is flagged is given of all and of the rest. Intervals are Wilson's. Speed is the
+best of some rounds over the same texts for all, one tool after the other in each round. Of ``half`` 0 or 1 only the
+texts are taken whose SHA-256 begins with an even or odd byte: who mends rules looks at one half and is measured on the
+other.
 """
 
 from __future__ import annotations
@@ -123,10 +125,16 @@ def _print_spanned(kept: Set, finds: dict[str, rivals.Find]) -> None:
 
 
 _BEHIND = re.compile(
-    r"(?i:key|secret|token|passw\w*|pwd|auth|credential)\w*[\"'`\])]*\s{0,4}(?::=|=>|[:=]|\s)\s{0,4}[\"'`(]*"
-    r"(?P<value>[A-Za-z0-9_+/=.~#$%^&!*@-]{16,})"
+    r"(?i:key|secret|token|passw\w*|pwd|auth|credential)\w*[\"'`\])]*\s{0,4}(?:(?:value|content)|:=|=>|[:=,]|\s)"
+    r"\s{0,4}[=:]?\s{0,4}[\"'`(]*(?:(?i:bearer|basic|token)\s)?"
+    r"(?P<value>[A-Za-z0-9_+/=.~#$%^&!*:@()-]{16,})"
 )
-"""What stands right behind a word for a secret."""
+"""What stands right behind a word for a secret, or behind the scheme of an authorization there."""
+_PREFIXED = re.compile(
+    r"(?<![A-Za-z0-9])(?:AIza|(?:[A-Za-z][A-Za-z0-9]{1,9}[-_.])+)(?P<value>[A-Za-z0-9+/=_.-]{16,})"
+    r"|eyJ(?P<jwt>[\w.-]{24,})"
+)
+"""What stands behind a prefix of an issuer's, or is signed and in three parts."""
 _BITS = 3.0
 """Entropy of what is random, a character (Shannon): that of English words is less."""
 _PERSONAL = frozenset(("email", "phone", "ip_address", "mac_address", "payment_card", "iban"))
@@ -137,13 +145,20 @@ def _entropy(text: str) -> float:
     return -sum(count / len(text) * math.log2(count / len(text)) for count in counts.values())
 
 
-def _is_keylike(text: str) -> bool:
-    """Whether a text holds what is random behind a word for a secret."""
-    values = (found["value"] for found in _BEHIND.finditer(text))
-    return any(
-        any(sign.isdigit() for sign in value) and any(sign.isalpha() for sign in value) and _entropy(value) >= _BITS
-        for value in values
-    )
+def _is_random(value: str) -> bool:
+    return any(sign.isdigit() for sign in value) and any(sign.isalpha() for sign in value) and _entropy(value) >= _BITS
+
+
+def _random(text: str) -> str:
+    """Whether a text holds what is random behind a word for a secret, or behind a prefix."""
+    at = 0
+    while found := _BEHIND.search(text, at):
+        if _is_random(found["value"]):
+            return "random, under a key's name"
+        # A name may itself stand where a value would.
+        at = found.start() + 1
+    behind = (found["value"] or found["jwt"] for found in _PREFIXED.finditer(text))
+    return "random, behind a prefix" if any(_is_random(value) for value in behind) else ""
 
 
 def _flagged(case: Case, found: Sequence[rivals.Span]) -> str:
@@ -152,7 +167,7 @@ def _flagged(case: Case, found: Sequence[rivals.Span]) -> str:
         return ""
     if all(kind in _PERSONAL for kind, _, _ in found):
         return "personal data"
-    return "random, under a key's name" if _is_keylike(case.text) else "else"
+    return _random(case.text) or "else"
 
 
 def _print_cases(kept: Set, finds: dict[str, rivals.Find]) -> None:
@@ -168,8 +183,12 @@ def _print_cases(kept: Set, finds: dict[str, rivals.Find]) -> None:
         said = [(case.secret, _caught(case, find(case.text))) for case in kept.cases]
         caught, flagged = (sum(one for secret, one in said if secret is wanted) for wanted in (True, False))
         print(f"  {name:16} caught {_share(caught, secrets):34} benign flagged {_share(flagged, len(said) - secrets)}")
-        why = collections.Counter(_flagged(case, find(case.text)) for case in kept.cases if not case.secret)
+        benign = [case for case in kept.cases if not case.secret]
+        why = collections.Counter(_flagged(case, find(case.text)) for case in benign)
         print(f"  {'':16} of the flagged: " + ", ".join(f"{count} {of}" for of, count in sorted(why.items()) if of))
+        rest = [case for case in benign if not _random(case.text)]
+        wrong = sum(bool(_flagged(case, find(case.text))) for case in rest)
+        print(f"  {'':16} benign flagged of those without anything random: {_share(wrong, len(rest))}")
 
 
 def _print_speed(kept: Set, finds: dict[str, rivals.Find]) -> None:

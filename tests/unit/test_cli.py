@@ -59,7 +59,7 @@ def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str
     assert "doctor" in said
 
 
-@pytest.mark.parametrize("key", ["sk-proj-abcDEF123", "hf_abcdefghijkl", "AKIAIOSFODNN7EXAMPLE", "sk_live_4242"])
+@pytest.mark.parametrize("key", ["sk-proj-abcDEF123", "hf_abcdefghijkl", "AKIAIOSFODNN7EXQMPLE", "sk_live_4242"])
 @pytest.mark.parametrize("field", ["credential_env", "sign_key_env"])
 def test_a_key_in_the_place_of_a_variable_is_not_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str, key: str

@@ -63,7 +63,7 @@ fn named(text: &Text<'_>, end: usize) -> Named {
     }
     let name = match written.iter().rposition(|byte| *byte == b'.') {
         // A scanner's token, by its property.
-        Some(_) if written.ends_with(b"sonar.login") => b"token".as_slice(),
+        Some(_) if written.to_ascii_lowercase().ends_with(b"sonar.login") => b"token".as_slice(),
         // What is passed on: `config.facebook.key`, `-Dsonar.login`.
         Some(dot) => written.get(dot + 1..).unwrap_or_default(),
         None => written,
@@ -112,7 +112,12 @@ pub(super) fn value(text: &Text<'_>, at: usize) -> Option<Hit> {
     }
     let mut from =
         at + 1 + usize::from(text.get(at + 1) == b'>' || text.get(at + 1) == b'*' && text.get(at + 2) != b'*');
-    from += text.run(from, 2, |byte| byte == b'*');
+    // Markdown's emphasis; more stands for what somebody else masked, and shows its last signs.
+    let stars = text.run(from, 5, |byte| byte == b'*');
+    if stars > 3 {
+        return None;
+    }
+    from += stars.min(2);
     let spaces = text.run(from, 24, |byte| matches!(byte, b' ' | b'\t'));
     from += spaces;
     if matches!(text.get(from), b'\n' | b'\r' | b'|' | b'>') && sign == b':' {
@@ -287,7 +292,7 @@ fn is_secret(value: &[u8], given: &Given, alone: bool, scheme: bool) -> bool {
 }
 
 /// A place for a value: `${KEY}`, `{{ key }}`, `<key>`, `%KEY%`.
-fn template(value: &[u8]) -> bool {
+pub(super) fn template(value: &[u8]) -> bool {
     let pair = |open: &[u8], close: &[u8]| value.starts_with(open) && value.ends_with(close) && value.len() < 64;
     let value = value.strip_prefix(b"'").unwrap_or(value);
     let variable = value.starts_with(b"$(") || value.starts_with(b"${") || value.starts_with(b"{{");
@@ -298,7 +303,26 @@ fn template(value: &[u8]) -> bool {
         || pair(b"%", b"%")
         || pair(b"$(", b")")
         || pair(b"{", b"}")
+        || (pair(b"@", b"@") && value.len() > 4 && value.iter().all(|byte| is_name(*byte) || *byte == b'@'))
+        || is_tag(value)
         || (value.first() == Some(&b'$') && is_variable(value))
+}
+
+/// A tag of YAML that says where the value is: Ansible, Home Assistant, CloudFormation, GitLab.
+fn is_tag(value: &[u8]) -> bool {
+    const TAGS: [&[u8]; 10] = [
+        b"!vault",
+        b"!secret",
+        b"!env",
+        b"!env_var",
+        b"!ENV",
+        b"!Ref",
+        b"!Sub",
+        b"!GetAtt",
+        b"!ImportValue",
+        b"!reference",
+    ];
+    TAGS.contains(&value)
 }
 
 /// The name of a variable of the environment, behind its dollar: `$TOKEN_1`.

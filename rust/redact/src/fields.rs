@@ -9,7 +9,7 @@ use super::kinds::Kind;
 use super::names::{self, Name, says};
 use super::secrets::LONGEST;
 use super::text::Text;
-use super::values::{keylike, mixed, placeholder, random};
+use super::values::{is_long_number, keylike, mixed, placeholder, random};
 
 /// What the name beside a `value` says: `name="password" value="..."`, `"key": "Authorization", "value": "..."`.
 pub(super) fn pair(text: &Text<'_>, start: usize, end: usize) -> Name {
@@ -80,7 +80,7 @@ pub(super) fn element(text: &Text<'_>, at: usize) -> Option<Hit> {
         Name::Code => value.iter().any(u8::is_ascii_digit),
         _ => value
             .split(|byte| byte.is_ascii_whitespace() || matches!(byte, b'{' | b'}'))
-            .any(|word| word.len() >= 8 && random(word)),
+            .any(|word| word.len() >= 8 && (random(word) || is_long_number(word))),
     };
     let left_out = placeholder(value) || value.starts_with(b"${") || super::label::first_mask(value).is_some();
     (secret && !left_out).then(|| text.sure(Kind::SECRET, from, end)).flatten()
@@ -168,12 +168,21 @@ pub(super) fn option(text: &Text<'_>, at: usize) -> Option<Hit> {
                     !(byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'\\'))
                 });
             let colon = from + text.slice(from, end).iter().position(|byte| *byte == b':')?;
-            let value = text.slice(colon + 1, end);
+            // `-u name:'...'`: the quote may stand behind the name.
+            let quote = if colon + 1 == end { text.get(end) } else { 0 };
+            let (from, end) = match quote {
+                b'"' | b'\'' => {
+                    let from = end + 1;
+                    (from, from + text.run(from, 256, |byte| byte != quote && byte != b'\n'))
+                }
+                _ => (colon + 1, end),
+            };
+            let value = text.slice(from, end);
             let given = value.len() >= 2
                 && !value.starts_with(b"$")
                 && !placeholder(value)
                 && super::label::first_mask(value).is_none();
-            return given.then(|| text.sure(Kind::SECRET, colon + 1, end)).flatten();
+            return given.then(|| text.sure(Kind::SECRET, from, end)).flatten();
         }
         if known == Some(Command::Login) && (short || (glued && says(name) == Name::Plain)) {
             let from = if short { from } else { start + 1 };

@@ -150,13 +150,13 @@ pub(super) fn word(text: &Text<'_>, start: usize) -> Option<Hit> {
         b"dapi" if hex(4) == 32 => (Kind::API_KEY, end(36)?),
         b"EZAK" | b"EZTK" if length() == 58 => (Kind::API_KEY, end(58)?),
         b"AKCp" if length() >= 64 => (Kind::API_KEY, end(length())?),
-        b"ATAT" | b"ATCT" | b"ATBB" | b"ATST" => {
-            let length = text.run(start, LONGEST, |byte| Body::Dotted.has(byte));
-            let known: [&[u8]; 4] = [b"ATATT", b"ATCTT", b"ATBB", b"ATSTT"];
-            if length < 28 || !known.iter().any(|known| text.from(start).starts_with(known)) {
-                return None;
-            }
-            (Kind::API_KEY, start + length)
+        // NuGet: 46 small letters and digits.
+        [b'o', b'y', b'2', _] if length() == 46 && is_small(text.slice(start, start + 46)) => (Kind::API_KEY, end(46)?),
+        // GitLab's older registration token of a runner, with a fixed head.
+        [b'G', b'R', b'1', b'3'] if text.from(start).starts_with(b"GR1348941") => {
+            let length = text.run(start + 9, 60, |byte| Body::Url.has(byte));
+            let value = text.slice(start + 9, start + 9 + length);
+            (Kind::GITLAB_TOKEN, (length >= 20 && random(value)).then_some(start + 9 + length)?)
         }
         _ => {
             // Mailchimp: 32 hexadecimal digits and the data centre.
@@ -169,6 +169,25 @@ pub(super) fn word(text: &Text<'_>, start: usize) -> Option<Hit> {
         }
     };
     text.sure(kind, start, end)
+}
+
+/// Small letters and digits, of both several.
+fn is_small(value: &[u8]) -> bool {
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    value.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) && (4..=30).contains(&digits)
+}
+
+/// Atlassian's tokens: `ATATT3`, `ATCTT3`, `ATBB`, `ATSTT3` and what follows, the first digit of which may be far in.
+pub(super) fn atlassian(text: &Text<'_>, start: usize) -> Option<Hit> {
+    const HEADS: [&[u8]; 4] = [b"ATATT", b"ATCTT", b"ATBB", b"ATSTT"];
+    const LEAST: usize = 28;
+    let known = HEADS.iter().any(|head| text.from(start).starts_with(head));
+    if !known || !text.begins(start) {
+        return None;
+    }
+    let length = text.run(start, LONGEST, |byte| Body::Dotted.has(byte));
+    let random = random(text.slice(start, start + length));
+    (length >= LEAST && random).then(|| text.sure(Kind::API_KEY, start, start + length)).flatten()
 }
 
 /// New Relic's licence: forty letters and digits, of which the last four are its mark.

@@ -146,6 +146,10 @@ pub(super) fn forms(head: &[u8]) -> &'static [Form] {
         b"p8e-" => &[(b"", Kind::API_KEY, Url, 32)],
         b"CCIPAT_" | b"CCIPRJ_" => &[(b"", Kind::API_KEY, Url, 40)],
         b"tskey-" => &[(b"", Kind::API_KEY, Url, 20)],
+        // 42's API: user or application.
+        b"s-" => &[(b"s4t2ud-", Kind::API_KEY, Hex, 64), (b"s4t2af-", Kind::API_KEY, Hex, 64)],
+        // Cloudflare's key of an origin's certificate authority.
+        b"v1." => &[(b"0-", Kind::API_KEY, Url, 140)],
         b"rpa_" => &[(b"", Kind::API_KEY, Url, 40)],
         b"waka_" => &[(b"", Kind::API_KEY, Url, 36)],
         b"apify_" => &[(b"api_", Kind::API_KEY, Url, 36)],

@@ -63,6 +63,7 @@ mod phones;
 mod pieces;
 #[cfg(feature = "panic-probe")]
 pub mod probe;
+mod public;
 mod response;
 mod rewrite;
 mod sanitizer;

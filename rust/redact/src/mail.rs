@@ -27,10 +27,22 @@ pub(super) fn address(text: &Text<'_>, at: usize) -> Option<Hit> {
     let file = FILES.iter().any(|file| top.eq_ignore_ascii_case(file));
     // git@host:path is how repositories are named.
     let repository = text.slice(start, at) == b"git" && matches!(text.get(end), b':' | b'/');
-    if !shaped || file || repository {
+    if !shaped || file || repository || is_user_information(text, start) {
         return None;
     }
     text.sure(Kind::EMAIL, start, end)
+}
+
+/// Whether what begins at `start` is the password of a URL (RFC 3986 §3.2.1) that stands for another.
+fn is_user_information(text: &Text<'_>, start: usize) -> bool {
+    const NAME: usize = 64;
+    let start = start - usize::from(text.before(start) == b'$');
+    if text.before(start) != b':' {
+        return false;
+    }
+    let user =
+        text.back(start - 1, NAME, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'$'));
+    user >= 3 && text.slice(user - 3, user) == b"://" && user - 3 >= text.free
 }
 
 /// Where the local part begins that ends at `at`.

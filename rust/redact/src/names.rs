@@ -190,6 +190,7 @@ const TOKENS: &[&str] = &[
     "secrets",
     "authcode",
     "jenkinscrumb",
+    "testreporterid",
 ];
 const TOKEN_WORDS: &[&str] =
     &["sig", "key", "auth", "sid", "pat", "dsn", "bearer", "creds", "skey", "jwt", "apitoken", "keys"];

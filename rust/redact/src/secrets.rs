@@ -9,6 +9,7 @@ use super::issuers;
 use super::key_forms::{Body, forms};
 use super::kinds::Kind;
 use super::net;
+use super::public::is_documented;
 use super::shapes;
 use super::stand_in;
 use super::text::{Text, is_word};
@@ -57,7 +58,9 @@ fn key(text: &Text<'_>, start: usize, head: usize) -> Option<Hit> {
     // What goes on in signs that stand for any other was masked by somebody else: `xoxp-572-573-####`.
     let blank =
         matches!(text.get(end), b'#' | b'*' | b'-') && text.run(reach, 4, |byte| matches!(byte, b'#' | b'*')) == 4;
-    if end - from < *least || !random || blank || stand_in::is_blank(value) || stand_in::is_told(value) {
+    // Age's identities have a form that nothing else has.
+    let random = random || *kind == Kind::PRIVATE_KEY;
+    if end - from < *least || !random || blank || made_up(value) {
         // A long run that is no key is not read again from each sign within.
         if reach - from > 256 {
             text.dull.set(reach);
@@ -65,6 +68,17 @@ fn key(text: &Text<'_>, start: usize, head: usize) -> Option<Hit> {
         return None;
     }
     text.sure(*kind, start, end)
+}
+
+/// Whether the random part of a key is none: blanks, words that tell its reader to put another there, the alphabet at a key's
+/// length, perhaps behind a word as in `proj-`.
+fn made_up(value: &[u8]) -> bool {
+    const WORD: usize = 8;
+    const KEY: usize = 20;
+    let last = value.iter().rposition(|byte| matches!(byte, b'-' | b'_')).map_or(0, |at| at + 1);
+    let (words, last) = value.split_at(last);
+    let worded = words.len() <= WORD && !words.iter().any(u8::is_ascii_digit) && last.len() >= KEY;
+    stand_in::is_blank(value) || stand_in::is_told(value) || (worded && stand_in::is_sequence(last))
 }
 
 /// A `PuTTY` key file, to the end of its private part's authentication line.
@@ -124,6 +138,7 @@ pub(super) fn dot(text: &Text<'_>, at: usize) -> Option<Hit> {
 pub(super) fn capital(text: &Text<'_>, at: usize) -> Option<Hit> {
     match text.get(at) {
         // The second letters of all that begin so: most words go on in another.
+        b'A' if text.get(at + 1) == b'T' => issuers::atlassian(text, at),
         b'A' if !matches!(text.get(at + 1), b'A' | b'B' | b'C' | b'I' | b'K' | b'M' | b'R' | b'S' | b'z') => None,
         b'A' => amazon(text, at)
             .or_else(|| google(text, at))
@@ -142,7 +157,9 @@ fn amazon(text: &Text<'_>, at: usize) -> Option<Hit> {
         return None;
     }
     let base = |byte: u8| byte.is_ascii_uppercase() || matches!(byte, b'2'..=b'7');
-    (text.run(at + 4, 17, base) == 16 && text.ends(at + 20)).then(|| text.sure(Kind::AWS_KEY, at, at + 20)).flatten()
+    let shaped = text.run(at + 4, 17, base) == 16 && text.ends(at + 20);
+    let shown = || is_documented(text.slice(at, at + 20)) || made_up(text.slice(at + 4, at + 20));
+    (shaped && !shown()).then(|| text.sure(Kind::AWS_KEY, at, at + 20)).flatten()
 }
 
 fn google(text: &Text<'_>, at: usize) -> Option<Hit> {
@@ -150,7 +167,8 @@ fn google(text: &Text<'_>, at: usize) -> Option<Hit> {
         return None;
     }
     let length = text.run(at + 4, 40, |byte| Body::Url.has(byte));
-    (35..=39).contains(&length).then(|| text.sure(Kind::GCP_KEY, at, at + 4 + length)).flatten()
+    let shaped = (35..=39).contains(&length) && !made_up(text.slice(at + 6, at + 4 + length));
+    shaped.then(|| text.sure(Kind::GCP_KEY, at, at + 4 + length)).flatten()
 }
 
 /// Meta's (`EAA`) and Square's (`EAAA`) access tokens.
@@ -190,12 +208,7 @@ pub(super) fn credential(text: &Text<'_>, start: usize, kind: Kind) -> Option<Hi
     // "Bearer of", "Basic rules": words are no credentials.
     let worded = value.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'.'))
         && !(value.len() >= 16 && value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase));
-    if value.len() < 8
-        || worded
-        || stand_in::is_blank(value)
-        || stand_in::is_told(value)
-        || (kind == Kind::BASIC_AUTH && !user_pass(value))
-    {
+    if value.len() < 8 || worded || made_up(value) || (kind == Kind::BASIC_AUTH && !user_pass(value)) {
         return None;
     }
     known(text, start).filter(|hit| hit.end == end).or_else(|| text.sure(kind, start, end))

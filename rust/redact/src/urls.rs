@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 
+use super::assign::template;
 use super::hit::Hit;
 use super::kinds::Kind;
 use super::label;
@@ -64,7 +65,7 @@ fn credentials(text: &Text<'_>, at: usize) -> Option<Hit> {
     let user = whole.get(..sign)?;
     let colon = user.iter().position(|byte| *byte == b':')?;
     let password = user.get(colon + 1..)?;
-    if password.is_empty() || placeholder(password) || label::is_mask(password) {
+    if password.is_empty() || placeholder(password) || template(password) || label::is_mask(password) {
         return None;
     }
     let scheme = text.back(at, 16, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));

@@ -24,9 +24,56 @@ pub(super) fn expression(value: &[u8]) -> bool {
     };
     variable
         || called
+        || is_member(value)
         || (value.contains(&b'.')
             && value.iter().all(word)
             && value.split(|byte| *byte == b'.').all(|part| part.len() < 24 && !part.iter().any(u8::is_ascii_digit)))
+}
+
+/// A member of what programs keep their settings in: `process.env.DB_PASSWORD2`, `config.db.password1`.
+fn is_member(value: &[u8]) -> bool {
+    const OBJECTS: &[&[u8]] = &[
+        b"process",
+        b"config",
+        b"configuration",
+        b"settings",
+        b"env",
+        b"os",
+        b"self",
+        b"this",
+        b"args",
+        b"argv",
+        b"props",
+        b"params",
+        b"options",
+        b"opts",
+        b"req",
+        b"request",
+        b"ctx",
+        b"context",
+        b"secrets",
+        b"vars",
+        b"var",
+        b"local",
+        b"data",
+        b"state",
+        b"import",
+        b"app",
+        b"conf",
+        b"cfg",
+        b"credentials",
+        b"creds",
+    ];
+    let mut names = value.split(|byte| *byte == b'.');
+    let object = names.next().unwrap_or_default();
+    let name = |name: &[u8]| {
+        const LONGEST: usize = 32;
+        (1..=LONGEST).contains(&name.len())
+            && name.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+            && name.iter().filter(|byte| byte.is_ascii_digit()).count() <= 2
+    };
+    OBJECTS.contains(&object) && value.contains(&b'.') && names.all(name)
 }
 
 /// Values that stand for one that is left out.

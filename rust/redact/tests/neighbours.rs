@@ -25,7 +25,7 @@ const VALUES: &[&str] = &[
     "00:1A:2B:3C:4D:5E",
     "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmF0dXJlcGxhbnRlZA",
-    "AKIAIOSFODNN7EXAMPLE",
+    "AKIAIOSFODNN7EXQMPLE",
     "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8",
     "sk-proj-a1B2c3D4e5F6g7H8i9J0k1L2m3N4",
     "xoxb-123456789012-abcdefGHIJKL",

@@ -35,7 +35,7 @@ const VALUES: &[(&str, &str)] = &[
     ("crypto_address", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"),
     ("database_url", "postgres://app:s3cr3t@db.internal:5432/prod"),
     ("jwt", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmF0dXJlcGxhbnRlZA"),
-    ("aws_key", "AKIAIOSFODNN7EXAMPLE"),
+    ("aws_key", "AKIAIOSFODNN7EXQMPLE"),
     ("github_token", "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"),
     ("openai_key", "sk-proj-a1B2c3D4e5F6g7H8i9J0k1L2m3N4"),
     ("anthropic_key", "sk-ant-api03-a1B2c3D4e5F6g7H8i9J0k1L2m3N4"),

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 
 KEYS = [
     "sk-proj-abcdefGHIJKL0123456789mnop",
-    "AKIAIOSFODNN7EXAMPLE",
+    "AKIAIOSFODNN7EXQMPLE",
     "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
     "deadbeef" * 8,
     "hf_abcdefghijkl",
@@ -140,7 +140,7 @@ def test_what_no_header_can_hold_is_refused_at_start_and_not_shown(value: str) -
         ("SECRETKEYABC", False, False),
         ("ABCDE_FGH1J_KLMNO", False, False),
         ("openai_key", False, False),
-        ("AKIAIOSFODNN7EXAMPLE", False, True),
+        ("AKIAIOSFODNN7EXQMPLE", False, True),
         ("A1B2C3D4E5F6G7H8_KEY", False, True),
         ("text-embedding-3-small", False, False),
         ("meta-llama/Llama-3.3-70B-Instruct", False, False),
