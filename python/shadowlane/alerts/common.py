@@ -1,10 +1,11 @@
-"""What a receiver is told of the verdict, where several hosts write to one store: all see the same, and one tells it.
+"""What a receiver is told of what all hosts see alike, and one tells: the verdict, where they write to one store, and a
+budget that a fleet shares.
 
-Each entry of ``[[alerts]]`` has a leader of its own (:mod:`shadowlane.store.leader`), among the hosts that have the
-entry, can use it, and could evaluate the gate within the last looks; what was told, and is to be, is kept in the store,
-under the leader's token. Invariants: before a message's first byte goes, that it is being sent was kept under the
-token, and nobody can lead in this worker's stead for longer than sending takes; so a worker that was deposed sends
-nothing, and its successor tells nothing again that was told, and ends what was begun.
+Each entry of ``[[alerts]]`` has a leader of its own (:mod:`.leads`), among the hosts that have the entry, can use it,
+and knew what is told within the last looks; what was told, and is to be, is kept under the leader's token. Invariants:
+before a message's first byte goes, that it is being sent was kept under the token, and nobody can lead in this worker's
+stead for longer than sending takes; so a worker that was deposed sends nothing, and its successor tells nothing again
+that was told, and ends what was begun.
 """
 
 from __future__ import annotations
@@ -20,18 +21,16 @@ import msgspec
 from ..config import Config
 from ..config.alerts import HEALTH_RULES
 from ..errors import StoreError
-from ..store import Store
 from ..worker.side import WorkerView
 from .delivery import TIMEOUT_S, Delivery, Receiver
 from .findings import Reading
 from .incidents import Post, step
+from .leads import FleetLeads, Leads, StoreLeads
 
-__all__ = ["RULES_OF_A_HOST", "Common"]
+__all__ = ["Common", "told_by_one"]
 
 log = logging.getLogger("shadowlane.alerts")
 
-RULES_OF_A_HOST = frozenset(HEALTH_RULES)
-"""What they are about each host counts for itself: each tells of its own."""
 _VERSION = 1
 _ROOM_S = TIMEOUT_S + 1.0
 _TRIES = 5
@@ -39,6 +38,13 @@ _AGAIN_S = 0.2
 _GO_ON_S = 5.0
 _LOOKS_S = 150.0
 """After two looks and a half without one that knew the verdict, another host may lead."""
+
+
+def told_by_one(config: Config, rule: str) -> bool:
+    """Whether what a rule says is the same on several hosts, so that one tells it for all."""
+    if config.fleet.on and rule == "budget":
+        return True
+    return config.store.on_server and rule not in HEALTH_RULES
 
 
 class _Kept(msgspec.Struct):
@@ -63,7 +69,7 @@ class Common:
         self._source = source
         self._wall, self._clock = wall, clock
         self._task = f"alerts {receiver.alert.called}"
-        self._worker: WorkerView | None = None
+        self._leads: Leads | None = None
         self._token = 0
         self._looked = -math.inf
         self._saving = asyncio.Lock()
@@ -75,12 +81,14 @@ class Common:
         """Why nothing could be kept the last time."""
 
     async def take(self, reading: Reading, worker: WorkerView, minute: int) -> None:
-        """Let the entry see what was found about the verdict, where this host leads, or may."""
-        self._worker = worker
+        """Let the entry see what was found that all see alike, where this host leads, or may."""
         if not reading.gate_known:
             return
+        if self._leads is None:
+            on_store = self._config.store.on_server
+            self._leads = StoreLeads(worker, self._task) if on_store else FleetLeads(self._config, self._task)
         try:
-            token, kept = await worker.with_store(self._lead)
+            token, kept = await self._leads.lead()
             if token != self._token:
                 await self._let_go()
                 if token:
@@ -108,18 +116,21 @@ class Common:
     async def close(self) -> None:
         """End; what waits is told by the next leader."""
         await self._let_go()
+        if self._leads is not None:
+            await self._leads.close()
 
     def _take_over(self, token: int, kept: str) -> None:
         try:
             post = msgspec.json.decode(kept, type=_Kept).post if kept else Post()
         except msgspec.DecodeError:
-            log.warning("what was told of the verdict before cannot be read: damaged, or of another release")
+            log.warning("what was told for all hosts before cannot be read: damaged, or of another release")
             post = Post()
         post.resume(self._wall())
         self._token, self.post = token, post
         self._delivery = Delivery(self._receiver, post, self._save, serve=self._config.serve, wall=self._wall)
         self._tasks = [asyncio.create_task(self._delivery.run()), asyncio.create_task(self._go_on())]
-        log.info("this host tells %s of the verdict, for all", self._receiver.alert.called)
+        what = "the verdict" if self._config.store.on_server else "the fleet's budgets"
+        log.info("this host tells %s of %s, for all", self._receiver.alert.called, what)
 
     async def _let_go(self) -> None:
         pending = set(self._tasks)
@@ -131,41 +142,23 @@ class Common:
 
     async def _go_on(self) -> None:
         """Hold the lease while this host can say how the verdict is."""
-        worker = self._worker
-        while worker is not None:
+        leads = self._leads
+        while leads is not None:
             await asyncio.sleep(_GO_ON_S)
             if self._clock() - self._looked < _LOOKS_S:
                 try:
-                    await worker.with_store(self._hold)
+                    await leads.hold(self._token)
                 except StoreError as error:  # the next look finds out who leads
                     self.error = str(error)
 
     async def _save(self) -> None:
         """Keep the post under the token, with time enough to send one message under it."""
         async with self._saving:
-            token, worker = self._token, self._worker
-            if worker is None:
+            token, leads = self._token, self._leads
+            if leads is None:
                 raise StoreError("the store is not open")
             content = msgspec.json.encode(_Kept(_VERSION, self.post or Post())).decode()
             for _ in range(_TRIES):
-                if await worker.with_store(lambda store: self._keep(store, token, content)) >= _ROOM_S:
+                if await leads.keep(token, content) >= _ROOM_S:
                     return
-            raise StoreError("the store is too slow for its leader's lease")
-
-    def _lead(self, store: Store) -> tuple[int, str]:
-        """This worker's token, 0 when another one leads, and what the last leader kept."""
-        leader = store.leader(self._task)
-        return (leader.token, leader.kept()) if leader is not None and leader.take() else (0, "")
-
-    def _hold(self, store: Store) -> None:
-        leader = store.leader(self._task)
-        if leader is not None and leader.token == self._token:
-            leader.go_on()
-
-    def _keep(self, store: Store, token: int, content: str) -> float:
-        """How long the lease holds then. Raises :class:`~shadowlane.errors.DeposedError`."""
-        leader = store.leader(self._task)
-        if leader is None:
-            raise StoreError("the store has no leader")
-        leader.keep(content, token)
-        return leader.left_s
+            raise StoreError("who keeps the leader's lease is too slow for it")

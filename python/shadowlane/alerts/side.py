@@ -23,7 +23,7 @@ from ..status.lane import LaneStatus, read_lane
 from ..status.limits import limits_of
 from ..worker.side import WorkerView
 from ..worker.state import last_error, read_state
-from .common import RULES_OF_A_HOST, Common
+from .common import Common, told_by_one
 from .delivery import Delivery, Receiver
 from .findings import Counters, Finding, Reading, gate_findings, lane_findings, pins_of, stood_in_of
 from .incidents import Post, step
@@ -124,8 +124,8 @@ class Watch:
                 wall=wall,
             )
         self._common: dict[str, Common] = {}
-        """Where several hosts may write to one store: what all of them see is told by one."""
-        if config.store.on_server:
+        """Where several hosts may write to one store, or share budgets: what all of them see is told by one."""
+        if config.store.on_server or told_by_one(config, "budget"):
             self._common = {
                 one.alert.called: Common(config, one, source=self._source, wall=wall) for one in self._receivers
             }
@@ -199,10 +199,8 @@ class Watch:
     async def take(self, reading: Reading) -> None:
         """Let each receiver's entry see what was found, and tell what is to be told."""
         now = self._wall()
-        own = reading
-        if self._config.store.on_server:
-            health = tuple(one for one in reading.findings if one.rule in RULES_OF_A_HOST)
-            own = replace(reading, findings=health)
+        by_one = {one.rule for one in reading.findings if told_by_one(self._config, one.rule)}
+        own = replace(reading, findings=tuple(one for one in reading.findings if one.rule not in by_one))
         for alert in self._config.alerts:
             post = self._memory.posts[alert.called]
             step(
@@ -217,10 +215,12 @@ class Watch:
         await self._save()
         for delivery in self._deliveries.values():
             delivery.wake()
-        if self._worker is not None:
-            about = tuple(one for one in reading.findings if one.rule not in RULES_OF_A_HOST)
+        if self._worker is not None and self._common:
+            about = replace(reading, findings=tuple(one for one in reading.findings if one.rule in by_one))
+            if not self._config.store.on_server:  # of the verdict each host tells itself
+                about = replace(about, gate_known=reading.knows("budget"))
             for common in self._common.values():
-                await common.take(replace(reading, findings=about), self._worker, int(now // _MINUTE_S))
+                await common.take(about, self._worker, int(now // _MINUTE_S))
 
     def _counted(self) -> tuple[LaneStatus | None, Mapping[str, Any] | None]:
         try:

@@ -104,6 +104,11 @@ def fleet_checks(config: Config) -> Iterator[Check]:
         )
         return
     yield Check("fleet", "ok", f"{engine.kind} answers")
+    if not config.store.on_server and config.worker.role == "all":
+        text = (
+            "cap, budgets, switch, pauses and pins are the fleet's; store, verdict and its alerts are this host's own"
+        )
+        yield Check("fleet", "ok", text)
     for note in notes:
         text, _, remedy = note.rpartition("; ")
         yield Check("fleet", "warn", text, remedy)
