@@ -16,7 +16,7 @@ __all__ = ["furthest_apart"]
 _COLUMNS = ", ".join(
     [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)] + [f"bodies.{name}" for name in BODY_COLUMNS]
 )
-_ROW = f"SELECT {_COLUMNS} FROM pairs LEFT JOIN bodies ON {{}} WHERE pairs.id = ?"  # noqa: S608
+_ROW = f"SELECT {_COLUMNS} FROM pairs {{}} WHERE pairs.id = ?"  # noqa: S608
 
 
 def furthest_apart(
@@ -27,7 +27,7 @@ def furthest_apart(
     query = db.dialect.furthest.format(kept=kept, where=where)
     found = []
     for row_id, _, times in db.execute(query, (*values, limit)).fetchall():
-        row = db.execute(_ROW.format(db.dialect.bodies), (row_id,)).fetchone()
+        row = db.execute(_ROW.format(db.dialect.beside), (row_id,)).fetchone()
         if row is not None:  # retention may have come between
             found.append((from_row(row), int(times)))
     return found

@@ -40,6 +40,8 @@ class Dialect(NamedTuple):
     """Unix seconds by the database's clock, with their fractions."""
     bodies: str
     """When a row of ``bodies`` is that of a row of ``pairs``."""
+    beside: str
+    """Behind ``pairs``: the bodies of each row that comes, or NULLs; never a look through all bodies."""
     differences: tuple[str, str, str, str]
     """Shape, kind and JSON text of one difference, and the table of those of a row of ``pairs``."""
     furthest: str

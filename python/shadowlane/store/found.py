@@ -24,7 +24,7 @@ __all__ = ["FoundPairs", "Looks", "MarkCounts", "PairFilter", "Verdict", "condit
 _COLUMNS = ", ".join(
     [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)] + [f"bodies.{name}" for name in BODY_COLUMNS]
 )
-_WITH_BODIES = f"SELECT {_COLUMNS} FROM pairs LEFT JOIN bodies ON {{}} WHERE"  # noqa: S608
+_WITH_BODIES = f"SELECT {_COLUMNS} FROM pairs {{}} WHERE"  # noqa: S608
 _BODIES = ", ".join(f"bodies.{name}" for name in BODY_COLUMNS)
 _SEARCHED = tuple(BODY_COLUMNS.index(name) for name in ("request_body", "prod_text", "shadow_text"))
 
@@ -124,7 +124,7 @@ class Looks:
                         ids.append(row)
             except TimeIsOver:
                 whole = False
-            query = f"{_WITH_BODIES.format(self._db.dialect.bodies)} pairs.id = ?"
+            query = f"{_WITH_BODIES.format(self._db.dialect.beside)} pairs.id = ?"
             shown = [self._db.execute(query, (row,)).fetchone() for row in ids[skip:]]
         found = [from_row(row) for row in shown if row is not None]  # retention may have come between
         counted = [(row, times[row.pair.copy.req_hash] if once else 1) for row in found]
@@ -132,7 +132,7 @@ class Looks:
 
     def exchange(self, shadow_id: str) -> list[StoredPair]:
         """One exchange's rows, of every shadow that has one, with bodies where they are kept."""
-        query = f"{_WITH_BODIES.format(self._db.dialect.bodies)} pairs.shadow_id = ? ORDER BY pairs.shadow"
+        query = f"{_WITH_BODIES.format(self._db.dialect.beside)} pairs.shadow_id = ? ORDER BY pairs.shadow"
         with self._db.explained("read"):
             return [from_row(row) for row in self._db.execute(query, (shadow_id,))]
 

@@ -6,14 +6,17 @@ from .engine import Dialect
 
 __all__ = ["POSTGRES"]
 
+# With the column that partitions go by, so that one is looked into; rows of earlier releases have none.
+_BODIES = "bodies.pair = pairs.id AND bodies.shadow_id IN (pairs.shadow_id, '')"
 POSTGRES = Dialect(
     route="route",
     route_parts="route",
     indexed="",
     not_indexed="",
     now="extract(epoch FROM clock_timestamp())",
-    # With the column that partitions go by, so that one is looked into; rows of earlier releases have none.
-    bodies="bodies.pair = pairs.id AND bodies.shadow_id IN (pairs.shadow_id, '')",
+    bodies=_BODIES,
+    # The planner does not count on looking into one partition alone, so for many rows it would read all bodies.
+    beside=f"LEFT JOIN LATERAL (SELECT * FROM bodies WHERE {_BODIES} LIMIT 1) AS bodies ON true",  # noqa: S608
     differences=(
         '(difference.value ->> 1) COLLATE "C"',
         '(difference.value ->> 2) COLLATE "C"',

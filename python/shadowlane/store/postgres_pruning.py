@@ -55,6 +55,7 @@ _DROP_BODIES = (
 _LOST_EXEMPLARS = "DELETE FROM exemplars WHERE NOT EXISTS (SELECT FROM bodies WHERE bodies.pair = exemplars.pair)"
 _OLD_MARKS = "DELETE FROM meta WHERE key LIKE 'write_mark:%' AND CAST(split_part(value, ' ', 1) AS BIGINT) < ?"
 _MARKS_KEPT_NS = 7 * 24 * 3_600 * 10**9
+_VACUUM_WAIT = "5s"
 _LOCK_WAIT = "500ms"
 """Who reads or writes waits behind who waits for them, so this is short; a day that is read just now goes later."""
 _LEFT = "left_"
@@ -82,7 +83,6 @@ def prune_tables(db: PostgresDatabase, allowed: Retention, epoch: str, leader: L
         return deleted
     try:
         if days.make_ahead(wall_ns):  # once a day
-            db.execute("ANALYZE pairs")  # of the whole, which the server does for its parts alone
             with leader.deed():
                 db.execute(_LOST_EXEMPLARS)
         for n in _pruned(db, allowed, epoch, leader, days):
@@ -149,6 +149,9 @@ def _detach(db: PostgresDatabase, leader: Leader, name: str, stored_before: int,
     pairs, bodies = f"pairs_{name}", f"bodies_{name}"
     try:
         with leader.deed():
+            # A vacuum of these tables gives way after a second, while nobody waits.
+            db.execute("SELECT set_config('lock_timeout', ?, true)", (_VACUUM_WAIT,))
+            db.execute(f"LOCK TABLE {pairs}, {bodies} IN SHARE UPDATE EXCLUSIVE MODE")
             db.execute("SELECT set_config('lock_timeout', ?, true)", (_LOCK_WAIT,))
             db.execute("LOCK TABLE ONLY pairs, ONLY bodies IN ACCESS EXCLUSIVE MODE")
             started, stored = db.execute(_NEWEST.format(pairs)).fetchone()

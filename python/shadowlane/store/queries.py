@@ -69,7 +69,7 @@ def pairs_query(
     columns = [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)]
     if with_bodies:
         columns += [f"bodies.{name}" for name in BODY_COLUMNS]
-    join = f"LEFT JOIN bodies ON {dialect.bodies}" if with_bodies else ""
+    join = dialect.beside if with_bodies else ""
     if only_kept:
         join = f"JOIN bodies ON {dialect.bodies}"
     return f"SELECT {', '.join(columns)} FROM pairs {join} {where} ORDER BY {_ORDERS[order]} LIMIT ?", values  # noqa: S608

@@ -26,6 +26,7 @@ SQLITE = Dialect(
     not_indexed="NOT INDEXED",
     now="((julianday('now') - 2440587.5) * 86400.0)",
     bodies="bodies.pair = pairs.id",
+    beside="LEFT JOIN bodies ON bodies.pair = pairs.id",
     differences=(
         "json_extract(difference.value, '$[1]')",
         "json_extract(difference.value, '$[2]')",

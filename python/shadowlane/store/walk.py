@@ -22,7 +22,7 @@ _ROW = ", ".join(f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS))
 _THIN = f"SELECT {_ROW} FROM pairs {{}} WHERE"  # noqa: S608
 _THICK = (
     f"SELECT {_ROW}, {', '.join(f'bodies.{name}' for name in BODY_COLUMNS)} "  # noqa: S608
-    "FROM pairs {} LEFT JOIN bodies ON {} WHERE"
+    "FROM pairs {} {} WHERE"
 )
 
 
@@ -44,7 +44,7 @@ class Walks:
     def walk(self, wanted: PairFilter, *, with_bodies: bool = True) -> Iterator[Walked]:
         """The rows of a filter but for its ``text`` and ``order``, with bodies where they are kept."""
         where, values = condition(wanted, self._db.dialect)
-        rows = (_THICK if with_bodies else _THIN).format(self._db.dialect.not_indexed, self._db.dialect.bodies)
+        rows = (_THICK if with_bodies else _THIN).format(self._db.dialect.not_indexed, self._db.dialect.beside)
         what = f"{rows} pairs.id BETWEEN ? AND ? AND {where.removeprefix('WHERE ')}"
         with self._db.explained("read"):
             first, last = self._ends(wanted)

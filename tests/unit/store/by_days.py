@@ -17,6 +17,9 @@ from shadowlane.types import Pair
 
 from .pairs import make_pair
 
+_ON = "bodies.pair = pairs.id"
+_RELEASED = POSTGRES._replace(bodies=_ON, beside=f"LEFT JOIN bodies ON {_ON}")
+
 __all__ = ["BeforeDays", "as_before", "dated", "id_at", "kept_bytes", "opened", "partition_rows", "seen"]
 
 
@@ -63,7 +66,7 @@ def as_before(monkeypatch: Any) -> Iterator[None]:
         patch.setattr(postgres_schema, "_OWN", postgres_schema._OWN[:2])
         patch.setattr(postgres_schema, "OWN_VERSION", 2)
         patch.setattr(postgres_schema, "_BY_DAYS", 0)
-        patch.setattr(PostgresDatabase, "dialect", POSTGRES._replace(bodies="bodies.pair = pairs.id"))
+        patch.setattr(PostgresDatabase, "dialect", _RELEASED)
         yield
 
 
