@@ -1,5 +1,5 @@
 # The compiled core. What is public of it is re-exported, with the same objects, by shadowlane.core.
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack, final
 
@@ -25,6 +25,7 @@ __all__ = [
     "FlatIndex",
     "FlatSearch",
     "Lane",
+    "Outgoing",
     "Policy",
     "QuestionReader",
     "RateLimiter",
@@ -57,7 +58,9 @@ __all__ = [
     "locate_lane",
     "normalise_llm_body",
     "pack_rows",
+    "path_and_query",
     "request_hash",
+    "request_url",
     "rewrite_model",
     "set_enabled",
     "set_fleet_off",
@@ -302,6 +305,7 @@ class DispatchTarget:
         bundle: bytes | None,
         concurrency: int,
         most_bytes: int,
+        outgoing: Outgoing | None = None,
         sanitizer: Sanitizer | None = None,
         sanitized_bytes: int = 0,
     ) -> DispatchTarget: ...
@@ -312,7 +316,16 @@ class Dispatcher:
     def fileno(self) -> int: ...
     def open(self, target: DispatchTarget) -> int: ...
     def submit(
-        self, origin: int, method: str, target: str, headers: list[tuple[str, str]], body: bytes, timeout_s: float
+        self,
+        origin: int,
+        method: str,
+        target: str,
+        headers: Iterable[tuple[bytes, bytes]],
+        body: bytes,
+        timeout_s: float,
+        *,
+        tag: tuple[str, str] | None = None,
+        more: list[tuple[str, str]] = ...,
     ) -> int: ...
     def flush(self) -> None: ...
     def cancel(self, call: int) -> None: ...
@@ -333,6 +346,13 @@ class Dispatcher:
         ]
     ]: ...
     def close(self) -> None: ...
+
+@final
+class Outgoing:
+    def __new__(cls, base: str, credential: tuple[bytes, bytes] | None, agent: str) -> Outgoing: ...
+    def headers(
+        self, headers: Iterable[tuple[bytes, bytes]], shadow_id: str, req_hash: str
+    ) -> list[tuple[str, str]]: ...
 
 @final
 class Drainer:
@@ -417,6 +437,8 @@ def classify_tool_json(definition: bytes) -> tuple[Literal["read", "write"], str
 def normalise_llm_body(
     preset: str, target: bytes, body: bytes, **options: Unpack[_NormaliseOptions]
 ) -> tuple[bytes, list[str]]: ...
+def request_url(base: str, target: str) -> str: ...
+def path_and_query(url: str) -> str: ...
 def rewrite_model(preset: str, target: str, body: bytes, model: str) -> tuple[str, bytes, list[str]]: ...
 def canonical_json(text: bytes) -> bytes | None: ...
 def anchor_pair(

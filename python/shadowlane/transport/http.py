@@ -120,10 +120,12 @@ class HttpTransport:
     async def _round(self, asked: Round, call: Call) -> None:
         from yarl import URL
 
+        copy = asked.copy
+        headers = self._rounds.outgoing.headers(copy.headers, copy.shadow_id, copy.req_hash)
         async with self._opened().request(
-            asked.method,
-            URL(asked.url, encoded=True),
-            headers=asked.headers,
+            copy.method,
+            URL(self._rounds.url(asked.target), encoded=True),
+            headers=headers + asked.more,
             data=asked.body or None,
             allow_redirects=False,
             timeout=self._aiohttp.ClientTimeout(total=asked.left_s),

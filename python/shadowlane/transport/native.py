@@ -60,7 +60,7 @@ class NativeTransport:
             propagate=propagate,
             clock_ns=clock_ns,
         )
-        self._target = _target(self.rounds.where, shadow, sanitizer, sanitized_bytes)
+        self._target = _target(self.rounds, sanitizer, sanitized_bytes)
         self._link: _Link | None = None
         self._origin = 0
 
@@ -214,9 +214,17 @@ class _Link:
 
     def submit(self, origin: int, asked: Round, done: _Done) -> Callable[[], None]:
         """Send one request; how it is cancelled."""
+        copy = asked.copy
         try:
             number = self._dispatcher.submit(
-                origin, asked.method, asked.target, asked.headers, asked.body, asked.left_s
+                origin,
+                copy.method,
+                asked.target,
+                copy.headers,
+                asked.body,
+                asked.left_s,
+                tag=(copy.shadow_id, copy.req_hash),
+                more=asked.more,
             )
         except RuntimeError:
             self._end()  # this call fails, and the next one has a thread anew
@@ -271,9 +279,8 @@ class _Link:
                 done(row)
 
 
-def _target(
-    where: str, shadow: ShadowConfig, sanitizer: _core.Sanitizer | None, sanitized_bytes: int
-) -> _core.DispatchTarget:
+def _target(rounds: Rounds, sanitizer: _core.Sanitizer | None, sanitized_bytes: int) -> _core.DispatchTarget:
+    where, shadow = rounds.where, rounds.shadow
     url = urlsplit(shadow.url)
     host = url.hostname or ""
     if not host.isascii():
@@ -295,6 +302,7 @@ def _target(
             bundle=bundle,
             concurrency=shadow.concurrency,
             most_bytes=shadow.max_response_bytes,
+            outgoing=rounds.outgoing,
             sanitizer=sanitizer,
             sanitized_bytes=sanitized_bytes,
         )

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .. import _core
+from .. import __version__, _core
 from ..config import ShadowConfig
 from ..tag import TRACE_STATE, traceparent
 from ..types import Answer, Copy
 from .call import Call
-from .request import path_and_query, request_headers, request_target, signature_headers
+from .request import signature_headers
 from .stub import Conversation, Reader
 
 __all__ = ["Exchange", "Round", "Rounds"]
@@ -25,12 +25,12 @@ __all__ = ["Exchange", "Round", "Rounds"]
 class Round(NamedTuple):
     """One request. ``left_s``: how long it may take."""
 
-    method: str
-    url: str
-    """All of it, for who needs the address too."""
+    copy: Copy
+    """Whose method and headers it has, see ``_core.Outgoing``."""
     target: str
-    """Its path and query."""
-    headers: list[tuple[str, str]]
+    """Path and query as the copy has them, with the shadow's model."""
+    more: list[tuple[str, str]]
+    """Headers beside the copy's."""
     body: bytes
     left_s: float
 
@@ -38,9 +38,8 @@ class Round(NamedTuple):
 class _Asked(NamedTuple):
     """What all rounds have in common, and the body of the first."""
 
-    url: str
     target: str
-    headers: list[tuple[str, str]]
+    more: list[tuple[str, str]]
     body: bytes
 
 
@@ -62,7 +61,7 @@ class Rounds:
         self.shadow = shadow
         self.where = f"shadows.{name}." if where is None else where
         self._name = name
-        self._credential = credential
+        self.outgoing = _core.Outgoing(shadow.url, credential, f"shadowlane/{__version__}")
         self._sign_key = shadow.sign_key(where=self.where)
         self._read = read or _reads_nothing
         self._stub_rounds = stub_rounds
@@ -78,18 +77,21 @@ class Rounds:
         target, body = copy.target, copy.body
         if self.shadow.model:
             target, body, call.normalised = _core.rewrite_model(copy.preset, target, body, self.shadow.model)
-        url = request_target(self.shadow.url, target)
-        headers = request_headers(copy, self._credential)
+        more = []
         if self._propagate:
-            headers.append(("traceparent", traceparent(copy.shadow_id, self._name)))
-            headers.append(("tracestate", TRACE_STATE))
-        return _Asked(url, path_and_query(url), headers, body), Conversation(copy, body, self._read, self._stub_rounds)
+            more = [("traceparent", traceparent(copy.shadow_id, self._name)), ("tracestate", TRACE_STATE)]
+        return _Asked(target, more, body), Conversation(copy, body, self._read, self._stub_rounds)
 
     def signed(self, copy: Copy, asked: _Asked) -> list[tuple[str, str]]:
-        """A request's headers, signed anew for each round: a signature is good once."""
+        """The further headers of a request, signed anew for each round: a signature is good once."""
         if not self._sign_key:
-            return asked.headers
-        return asked.headers + signature_headers(self._sign_key, copy, asked.target)
+            return asked.more
+        sent = _core.path_and_query(self.url(asked.target))
+        return asked.more + signature_headers(self._sign_key, copy, sent)
+
+    def url(self, target: str) -> str:
+        """The address to ask for a target."""
+        return _core.request_url(self.shadow.url, target)
 
     def late(self, call: Call) -> None:
         """It took longer than it may."""
@@ -129,7 +131,7 @@ class Exchange:
         left_s = rounds.shadow.timeout_s - call.elapsed_s
         if left_s <= 0:
             raise asyncio.TimeoutError
-        return Round(copy.method, asked.url, asked.target, rounds.signed(copy, asked), body, left_s)
+        return Round(copy, asked.target, rounds.signed(copy, asked), body, left_s)
 
 
 def _reads_nothing(content_type: str, body: bytes) -> Answer:

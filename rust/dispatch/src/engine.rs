@@ -148,6 +148,11 @@ impl Engine {
         Ok(self.origins)
     }
 
+    /// A shadow that is known.
+    pub fn target(&self, origin: u64) -> Option<Arc<Target>> {
+        self.targets.get(&origin).cloned()
+    }
+
     /// Begin a call, which takes no longer than `time`; its number. It goes out with the next [`Self::flush`].
     pub fn submit(&mut self, origin: u64, request: Request, time: Duration) -> Result<u64, Refusal> {
         if self.commands()?.is_closed() {

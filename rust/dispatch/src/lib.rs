@@ -20,6 +20,7 @@ pub mod head;
 mod http1;
 mod http2;
 pub mod origin;
+mod outgoing;
 mod request;
 mod tls;
 
@@ -29,5 +30,6 @@ pub use connect::Address;
 pub use engine::{Done, Engine, Refusal};
 pub use fault::Fault;
 pub use origin::Target;
+pub use outgoing::{Outgoing, path_and_query, request_url, text};
 pub use request::Request;
 pub use tls::client_config;

@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::connect::{Address, Stream};
 use crate::fault::{CLOSED, Fault, STOPPED};
 use crate::http1::Connection;
 use crate::http2;
+use crate::outgoing::Outgoing;
 use crate::request::Request;
 
 /// Shorter than the idle time of common servers (5 s), so that they do not close a connection while it is taken anew.
@@ -35,6 +37,8 @@ pub struct Target {
     pub address: Address,
     /// Host and port as a request names them.
     pub authority: String,
+    /// What its copies' requests are made by, if it gets copies.
+    pub outgoing: Option<Arc<Outgoing>>,
     /// Calls that are out at a time.
     pub concurrency: usize,
     /// Of an answer's decoded body, in bytes.
@@ -45,7 +49,7 @@ pub struct Target {
 
 /// A shadow and its connections.
 pub struct Origin {
-    target: std::sync::Arc<Target>,
+    target: Arc<Target>,
     slots: Semaphore,
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Vec<Rc<http2::Connection>>>,

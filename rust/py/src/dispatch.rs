@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
-use shadowlane_dispatch::{Address, Cleaner, Done, Engine, Refusal, Request, Target, client_config};
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::{PyBytes, PyTuple};
+use shadowlane_dispatch::{
+    Address, Cleaner, Done, Engine, Outgoing as Core, Refusal, Request, Target, client_config, text,
+};
 use shadowlane_redact::{CleanResponse, Findings};
 
 use crate::convert::{detached, invalid};
+use crate::fields::Headers;
 use crate::sanitize::{Sanitizer, clean_out};
 
 /// A shadow's address and bounds. Made once; connects nowhere.
@@ -19,11 +23,11 @@ pub struct DispatchTarget(Arc<Target>);
 #[pymethods]
 impl DispatchTarget {
     /// `host` without brackets; `authority` is what a request names. `tls`: with the system's authorities and those of
-    /// `bundle` (PEM). `sanitizer`: answers of up to `sanitized_bytes` are handed out sanitized as well. Raises ValueError
+    /// `bundle` (PEM). `outgoing`: what its requests are made of. `sanitizer`: answers of up to `sanitized_bytes` are handed out sanitized as well. Raises ValueError
     /// when `bundle` holds no certificate.
     #[new]
     #[pyo3(signature = (
-        host, port, authority, *, tls, bundle, concurrency, most_bytes, sanitizer=None, sanitized_bytes=0
+        host, port, authority, *, tls, bundle, concurrency, most_bytes, outgoing=None, sanitizer=None, sanitized_bytes=0
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python, and one record below")]
     fn new(
@@ -35,6 +39,7 @@ impl DispatchTarget {
         bundle: Option<&[u8]>,
         concurrency: usize,
         most_bytes: usize,
+        outgoing: Option<&Bound<'_, Outgoing>>,
         sanitizer: Option<&Bound<'_, Sanitizer>>,
         sanitized_bytes: usize,
     ) -> PyResult<Self> {
@@ -44,10 +49,44 @@ impl DispatchTarget {
             config = Some(made.ok_or_else(|| invalid("bundle", "holds no PEM certificates"))?).filter(|_| tls);
         }
         let address = Address { host, port, tls: config };
+        let outgoing = outgoing.map(|outgoing| Arc::clone(&outgoing.get().0));
         let cleaner =
             sanitizer.map(|sanitizer| Cleaner { sanitizer: Arc::clone(&sanitizer.get().core), most: sanitized_bytes });
-        Ok(Self(Arc::new(Target { address, authority, concurrency, most_bytes, cleaner })))
+        Ok(Self(Arc::new(Target { address, authority, concurrency, most_bytes, outgoing, cleaner })))
     }
+}
+
+/// What a shadow is asked, made of copies: `base` is its address with the path that stands before every target,
+/// `credential` the header that authenticates there, `agent` who asks where the copy does not say.
+#[pyclass(frozen, module = "shadowlane._core")]
+pub struct Outgoing(Arc<Core>);
+
+#[pymethods]
+impl Outgoing {
+    #[new]
+    fn new(base: &str, credential: Option<(PyBackedBytes, PyBackedBytes)>, agent: &str) -> Self {
+        let credential = credential.as_ref().map(|(name, value)| (&name[..], &value[..]));
+        Self(Arc::new(Core::new(base, credential, agent)))
+    }
+
+    /// The headers of a copy's request, as pairs of text: those of its own that pass, the credential, and its tag.
+    fn headers(&self, headers: &Bound<'_, PyAny>, shadow_id: &str, req_hash: &str) -> PyResult<Vec<(String, String)>> {
+        Ok(self.0.headers(Headers::new(headers)?.iter(), (shadow_id, req_hash)))
+    }
+}
+
+/// The address to ask: the shadow's with its path prefix, then the copy's path and query as they are. What cannot stand in
+/// a request line (RFC 9112 section 3.2) is percent-encoded: no target ends the line or changes the authority.
+#[pyfunction]
+pub fn request_url(base: &str, target: &str) -> String {
+    shadowlane_dispatch::request_url(base, target)
+}
+
+/// What of an address that `request_url` gave stands in the request line. A `?` with nothing behind it is dropped, as
+/// clients do.
+#[pyfunction]
+pub fn path_and_query(url: &str) -> String {
+    shadowlane_dispatch::path_and_query(url)
 }
 
 /// A thread that sends requests and reads answers, outside of the interpreter. For the process that made it alone.
@@ -76,23 +115,37 @@ impl Dispatcher {
     }
 
     /// Begin a call, which goes out with the next `flush`; its number. `target` is path and query, `timeout_s` bounds the
-    /// whole call. Raises RuntimeError in another process, and when it was closed.
+    /// whole call. `tag`, a copy's identity and hash: `target` and `headers` (pairs of `bytes`) are the copy's, and what is
+    /// sent is made of them as `Outgoing` says; `more` headers (pairs of `str`) go as they are. Raises RuntimeError in
+    /// another process, and when it was closed.
+    #[pyo3(signature = (origin, method, target, headers, body, timeout_s, *, tag=None, more=Vec::new()))]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python, and one record below")]
     fn submit(
         &self,
         origin: u64,
         method: String,
-        target: String,
-        headers: &Bound<'_, PyList>,
+        target: &str,
+        headers: &Bound<'_, PyAny>,
         body: &[u8],
         timeout_s: f64,
+        tag: Option<(PyBackedStr, PyBackedStr)>,
+        more: Vec<(String, String)>,
     ) -> PyResult<u64> {
-        let mut pairs = Vec::with_capacity(headers.len());
-        for pair in headers {
-            pairs.push(pair.extract::<(String, String)>()?);
-        }
         let time = Duration::try_from_secs_f64(timeout_s).map_err(|_| invalid("timeout_s", "use 0 or more seconds"))?;
-        let request = Request { method, target, headers: pairs, body: body.to_vec() };
-        self.engine().submit(origin, request, time).map_err(refused)
+        let copied = Headers::new(headers)?;
+        let mut engine = self.engine();
+        let known = engine.target(origin);
+        let outgoing = known.as_ref().and_then(|known| known.outgoing.as_deref());
+        let (target, mut headers) = match (&tag, outgoing) {
+            (Some((id, hash)), Some(outgoing)) => {
+                (outgoing.target(target), outgoing.headers(copied.iter(), (&**id, &**hash)))
+            }
+            (Some(_), None) => return Err(invalid("tag", "its shadow gets no copies: open it with an Outgoing")),
+            (None, _) => (target.to_owned(), copied.iter().map(|(name, value)| (text(name), text(value))).collect()),
+        };
+        headers.extend(more);
+        let request = Request { method, target, headers, body: body.to_vec() };
+        engine.submit(origin, request, time).map_err(refused)
     }
 
     /// Let the calls go out that were submitted. Raises RuntimeError as `submit` does; they come out of `take` then.

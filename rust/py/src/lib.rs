@@ -40,6 +40,7 @@ aligned_for_python!(
     answers::QuestionReader,
     dispatch::DispatchTarget,
     dispatch::Dispatcher,
+    dispatch::Outgoing,
     drain::Drainer,
     embedding_bag::EmbeddingBag,
     flat_index::FlatIndex,
@@ -66,7 +67,7 @@ mod _core {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
-    use crate::dispatch::{DispatchTarget, Dispatcher};
+    use crate::dispatch::{DispatchTarget, Dispatcher, Outgoing, path_and_query, request_url};
     #[pymodule_export]
     use crate::drain::Drainer;
     #[pymodule_export]
