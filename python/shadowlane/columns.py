@@ -7,8 +7,8 @@ record have the same length, and their rows are in the order of time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,7 +22,9 @@ __all__ = [
     "HostSeen",
     "ScoreColumns",
     "Setting",
+    "Texts",
     "Timed",
+    "codes_of",
     "host_names",
 ]
 
@@ -33,6 +35,91 @@ SILENT_S = 30.0
 """A worker says every 5 s what its host counts: one that was not heard for so long is away, or its host is."""
 
 _Counts = NDArray[np.int64]
+_Bools = NDArray[np.bool_]
+_MOST_COMPARED = 3
+
+
+class Texts:
+    """A column of few texts: ``words``, each once, and which of them each row has (n,), as whole numbers.
+
+    A row is compared by its number: as fast as a column of bytes, however long the words are.
+    """
+
+    __slots__ = ("codes", "words")
+
+    def __init__(self, words: tuple[str, ...], codes: NDArray[Any]) -> None:
+        self.words, self.codes = words, codes
+
+    @classmethod
+    def of(cls, values: Iterable[str]) -> Texts:
+        """A column of these texts (n,)."""
+        words: dict[str, int] = {}
+        codes = codes_of(list(values), words)
+        return cls(tuple(words), codes)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Texts]) -> Texts:
+        """Columns one after the other."""
+        words: dict[str, int] = {}
+        numbers = [[words.setdefault(word, len(words)) for word in part.words] for part in parts]
+        codes = [np.array(some, dtype=np.int64)[part.codes] for some, part in zip(numbers, parts, strict=True)]
+        return cls(tuple(words), np.concatenate(codes) if codes else np.zeros(0, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Any) -> Texts:
+        """Only some rows, as of an array."""
+        return Texts(self.words, self.codes[rows])
+
+    def __eq__(self, word: object) -> _Bools:  # type: ignore[override]
+        """Which rows have this text (n,)."""
+        return self.isin((word,))
+
+    def __ne__(self, word: object) -> _Bools:  # type: ignore[override]
+        """Which rows have another (n,)."""
+        return ~self.isin((word,))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def isin(self, words: Collection[object]) -> _Bools:
+        """Which rows have one of these texts (n,)."""
+        hit = [number for number, word in enumerate(self.words) if word in words]
+        if len(hit) in (0, len(self.words)):
+            return np.full(len(self.codes), bool(hit))
+        if len(hit) > _MOST_COMPARED:
+            table = np.zeros(len(self.words), dtype=bool)
+            table[hit] = True
+            taken: _Bools = table[self.codes]
+            return taken
+        found: _Bools = self.codes == hit[0]
+        for number in hit[1:]:
+            found |= self.codes == number
+        return found
+
+    def replaced(self, rows: _Bools, word: str) -> Texts:
+        """The same with another text at ``rows`` (n,)."""
+        words = self.words if word in self.words else (*self.words, word)
+        return Texts(words, np.where(rows, words.index(word), self.codes))
+
+    def counts(self) -> Counter[str]:
+        """How many rows have each text, of those that some row has."""
+        counts = np.bincount(self.codes, minlength=len(self.words)).tolist()
+        return Counter({word: n for word, n in zip(self.words, counts, strict=True) if n})
+
+    def tolist(self) -> list[str]:
+        """The text of each row."""
+        return [self.words[code] for code in self.codes.tolist()]
+
+
+def codes_of(values: Sequence[str], words: dict[str, int]) -> NDArray[np.int64]:
+    """The number of each text (n,); new ones are added to ``words``."""
+    some = dict.fromkeys(values)  # no loop over rows in Python: nearly all columns have few texts
+    for word in some:
+        words.setdefault(word, len(words))
+    if len(some) == 1:
+        return np.full(len(values), words[next(iter(some))], dtype=np.int64)
+    return np.fromiter(map(words.__getitem__, values), dtype=np.int64, count=len(values))
 
 
 class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +135,8 @@ class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
     """NaN where neither side cites."""
     index_agrees: NDArray[np.float64]
     """1 or 0; NaN where it is not known."""
-    state: NDArray[np.str_]
-    reason: NDArray[np.str_]
+    state: Texts
+    reason: Texts
     """Empty where the shadow answered."""
     prod_status: NDArray[np.int64]
     status: NDArray[np.int64]
@@ -58,25 +145,25 @@ class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
     prod_ns: NDArray[np.int64]
     shadow_ttfb_ns: NDArray[np.int64]
     shadow_ns: NDArray[np.int64]
-    embedder: NDArray[np.str_]
+    embedder: Texts
     group: NDArray[np.int64]
     """The paraphrase group; -1 where there is none."""
     group_seen: NDArray[np.int64]
-    prod_lambda: NDArray[np.str_]
-    shadow_lambda: NDArray[np.str_]
+    prod_lambda: Texts
+    shadow_lambda: Texts
     prod_flip: NDArray[np.bool_]
     flip: NDArray[np.bool_]
-    trend: NDArray[np.str_]
+    trend: Texts
     structured: NDArray[np.bool_]
     """Whether both answers are JSON and were compared by structure."""
-    judge: NDArray[np.str_]
+    judge: Texts
     """The judge's verdict; empty where it gave none."""
     rounds: NDArray[np.int64]
     """Requests sent for the answer: more than one where tool calls were stubbed."""
     missing: NDArray[np.float64]
     """Share of prod's sentences that the shadow's answer does not say; NaN where they were not compared."""
     extra: NDArray[np.float64]
-    unread: NDArray[np.str_]
+    unread: Texts
     """Why facts were not looked at, or in part only; empty when they were."""
     exchange: NDArray[np.int64]
     """Which exchange it is, a hash: the same for all shadows, and for the control."""
@@ -84,9 +171,9 @@ class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
     """Which request it repeats, a hash of ``req_hash`` from 0 to 2^62 - 1; -1: not known."""
     strange_calls: NDArray[np.int64]
     """Tool calls that prod never made."""
-    collapse: NDArray[np.str_]
+    collapse: Texts
     """How the shadow's answer collapsed; empty when it did not, or when the release that stored it did not say."""
-    prod_collapse: NDArray[np.str_]
+    prod_collapse: Texts
     """How prod's did."""
     waited_ns: NDArray[np.int64]
     """How long the copy waited for a slot."""

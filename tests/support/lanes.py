@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from shadowlane.columns import ScoreColumns
+from shadowlane.columns import ScoreColumns, Texts
 from shadowlane.config import Config
 from shadowlane.store import open_store
 from shadowlane.store.scores import score_columns
@@ -22,13 +22,16 @@ EMBEDDER = "wordllama/l2_256"
 
 def columns(n: int, **given: Any) -> ScoreColumns:
     """``n`` answered and scored rows of one embedder, without group, structure or judge; ``given`` columns replace."""
-    bare = {name: np.zeros(n, dtype=array.dtype) for name, array in msgspec.structs.asdict(score_columns([])).items()}
+    empty = msgspec.structs.asdict(score_columns([]))
+    bare = {name: np.zeros(n, dtype=array.dtype) for name, array in empty.items() if not isinstance(array, Texts)}
+    texts = {name: [""] * n for name, array in empty.items() if isinstance(array, Texts)}
     usual = {"delta_s": 0.2, "anchored": np.nan, "citation_match": 1.0, "index_agrees": 1.0, "state": "convergent"}
     usual |= {"prod_status": 200, "status": 200, "embedder": "one", "group": -1, "rounds": 1}
     usual |= {f"{side}_ttfb_ns": 5 * 10**6 for side in ("prod", "shadow")}
     usual |= {f"{side}_ns": 10 * 10**6 for side in ("prod", "shadow")}
-    full = {name: np.full(n, value) for name, value in usual.items()}
-    return ScoreColumns(**{**bare, **full, **{name: np.array(values) for name, values in given.items()}})
+    whole = {**texts, **{name: [value] * n for name, value in usual.items()}, **given}
+    made = {name: Texts.of(map(str, some)) if name in texts else np.array(some) for name, some in whole.items()}
+    return ScoreColumns(**{**bare, **made})
 
 
 MS = 10**6

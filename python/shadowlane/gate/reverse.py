@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ..columns import ScoreColumns
+from ..columns import ScoreColumns, Texts
 from .rules import Rule
 from .selection import sent
 
@@ -63,16 +63,17 @@ def turned(columns: ScoreColumns) -> ScoreColumns:
         fields[one], fields[other] = fields[other], fields[one]
     answered, went = columns.reason == "", sent(columns)
     # Prod answered, whatever became of the copy; a pair is missing only where none was sent.
-    fields["reason"] = np.where(went, "", "sampled_out").astype(np.str_)
+    fields["reason"] = Texts(("sampled_out", ""), went.astype(np.int64))
     fields["status"] = columns.prod_status
     fields["prod_status"] = np.where(went & ~answered, _NO_ANSWER, columns.status)
     failed = (columns.prod_status >= 400) & (fields["prod_status"] < 400) & went
-    fields["collapse"] = np.where(failed, "error", columns.prod_collapse).astype(np.str_)
+    fields["collapse"] = columns.prod_collapse.replaced(failed, "error")
     fell = (fields["collapse"] != "") & (columns.collapse == "") & (fields["prod_status"] < 400)
-    known = np.where(columns.state == "divergent", "", columns.state)
-    fields["state"] = np.where(fell, "divergent", known).astype(np.str_)
+    known = columns.state.replaced(columns.state == "divergent", "")
+    fields["state"] = known.replaced(fell, "divergent")
     fields["tries"] = np.minimum(columns.tries, 1)  # copies that were sent again were the baseline's
-    fields["judge"] = np.array([_JUDGED.get(said, said) for said in columns.judge.tolist()], dtype=np.str_)
+    said = columns.judge
+    fields["judge"] = Texts(tuple(_JUDGED.get(word, word) for word in said.words), said.codes)
     return ScoreColumns(**fields)
 
 

@@ -20,7 +20,7 @@ def sent(columns: ScoreColumns) -> NDArray[np.bool_]:
     """Which rows are copies that were sent, or that the shadow's own state kept from being sent (its breaker)."""
     # A deadline without a time: it waited for a slot until it was too late or gave way, and never went out.
     waited = (columns.reason == "deadline") & (columns.shadow_ns == 0)
-    answer: NDArray[np.bool_] = ~np.isin(columns.reason, NOT_SENT) & ~waited
+    answer: NDArray[np.bool_] = ~columns.reason.isin(NOT_SENT) & ~waited
     return answer
 
 

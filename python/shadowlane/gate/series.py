@@ -225,14 +225,9 @@ def _kinds(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{kind} {n}" for kind, n in sorted(counts.items()))
 
 
-def _counted(texts: NDArray[np.str_]) -> dict[str, int]:
-    kinds, counts = np.unique(texts, return_counts=True)
-    return dict(zip(kinds.tolist(), counts.tolist(), strict=True))
-
-
 def _collapses(columns: ScoreColumns, has: NDArray[np.bool_]) -> dict[str, int]:
     fell = has & (columns.state == "divergent") & (columns.prod_collapse == "")
-    return _counted(np.where(columns.collapse == "", "not said how", columns.collapse)[fell])
+    return columns.collapse.replaced(columns.collapse == "", "not said how")[fell].counts()
 
 
 def _whose_flips(columns: ScoreColumns, has: NDArray[np.bool_]) -> dict[str, int]:
@@ -249,7 +244,7 @@ def _flips_line(counts: Mapping[str, int]) -> str:
 
 
 def _why_unread(columns: ScoreColumns, has: NDArray[np.bool_]) -> dict[str, int]:
-    return _counted(columns.unread[has & _unread(columns)])
+    return columns.unread[has & _unread(columns)].counts()
 
 
 def _citations(columns: ScoreColumns, _: str) -> _Reading:

@@ -75,7 +75,7 @@ class DeltaBlocks:
     def add(self, columns: ScoreColumns) -> None:
         """The next rows."""
         scored = ~np.isnan(columns.delta_s)
-        for name in np.unique(columns.embedder[scored]).tolist():
+        for name in columns.embedder[scored].counts():
             mine = scored & (columns.embedder == name)
             values = np.clip(columns.delta_s[mine], 0.0, DELTA_S_MAX)
             self._blocks.setdefault(name, _Block()).add(values, columns.exchange[mine])

@@ -23,6 +23,15 @@ from .surroundings import Surroundings
 __all__ = ["RowStats", "facts_line", "stats_of"]
 
 
+def _counts(numbers: NDArray[np.int64]) -> dict[int, int]:
+    """How often each number is there, in the order of their first places."""
+    if len(numbers) and (numbers == numbers[0]).all():
+        return {int(numbers[0]): len(numbers)}
+    known, first, counts = np.unique(numbers, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    return dict(zip(known[order].tolist(), counts[order].tolist(), strict=True))
+
+
 class _Mean:
     """The mean of the values that are there."""
 
@@ -80,23 +89,23 @@ class RowStats:
         answered = columns.reason == ""
         self.pairs += len(columns)
         self.answered += int(answered.sum())
-        self.failed.update(columns.reason[~answered].tolist())
-        self.http.update(columns.status[answered].tolist())
-        self.prod_http.update(columns.prod_status.tolist())
+        self.failed.update(columns.reason[~answered].counts())
+        self.http.update(_counts(columns.status[answered]))
+        self.prod_http.update(_counts(columns.prod_status))
         differs = answered & (columns.prod_status != columns.status)
         both = zip(columns.prod_status[differs].tolist(), columns.status[differs].tolist(), strict=True)
         self._differs.update(both)
 
     def _add_scores(self, columns: ScoreColumns) -> None:
         self.structured += int(columns.structured.sum())
-        self._states.update(columns.state[columns.state != ""].tolist())
-        self.judged.update(columns.judge[columns.judge != ""].tolist())
+        self._states.update(columns.state[columns.state != ""].counts())
+        self.judged.update(columns.judge[columns.judge != ""].counts())
         self._match.add(columns.prod_citation_match if self._reverse else columns.citation_match)
         self._index.add(columns.index_agrees)
         self._missing.add(columns.missing)
         self._extra.add(columns.extra)
         self._fact_flips += int(columns.fact_flip.sum())
-        self._unread.update(columns.unread[columns.unread != ""].tolist())
+        self._unread.update(columns.unread[columns.unread != ""].counts())
         self._looked_at += int((~np.isnan(columns.missing) | (columns.unread != "")).sum())
 
     def states(self) -> dict[str, float]:
@@ -138,7 +147,7 @@ class GroupStats:
 
     def add(self, columns: ScoreColumns) -> None:
         """The next rows."""
-        self.trend.update(columns.trend[columns.trend != ""].tolist())
+        self.trend.update(columns.trend[columns.trend != ""].counts())
         again = repeated(columns)
         if not again.any():
             return
@@ -147,8 +156,8 @@ class GroupStats:
         self.flips += int(flips.sum())
         self.own_flips += int((flips & ~prod_flips).sum())
         self.prod_flips += int(prod_flips.sum())
-        self.states["prod"].update(columns.prod_lambda[again].tolist())
-        self.states["shadow"].update(columns.shadow_lambda[again].tolist())
+        self.states["prod"].update(columns.prod_lambda[again].counts())
+        self.states["shadow"].update(columns.shadow_lambda[again].counts())
         self._known.slots(columns.group[again])
 
     @property

@@ -23,8 +23,11 @@ def furthest_apart(
     db: Database, where: str, values: tuple[Any, ...], limit: int, *, only_kept: bool
 ) -> list[tuple[StoredPair, int]]:
     """Contradicted facts first, then by falling ΔS; each with how many scored rows its question has."""
-    kept = f"JOIN bodies ON {db.dialect.bodies}" if only_kept else ""
-    query = db.dialect.furthest.format(kept=kept, where=where)
+    kept, first, also = ("", "", "")
+    if only_kept:  # bodies are kept of few of many rows: an engine that does not see it looks them up for every row
+        same = db.dialect.bodies
+        kept, first, also = f"JOIN bodies ON {same}", "bodies CROSS JOIN", f"AND {same}"
+    query = db.dialect.furthest.format(kept=kept, first=first, also=also, where=where)
     found = []
     for row_id, _, times in db.execute(query, (*values, limit)).fetchall():
         row = db.execute(_ROW.format(db.dialect.beside), (row_id,)).fetchone()

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from ..columns import HostCounts
 from ..types import JudgeVerdict, Pair
 from .backlog import BEGUN, DAMAGED, begun
+from .block_totals import PartTotals
+from .blocks import Block
 from .columns import judge_values
 from .engine import Database
 from .exemplars import Exemplars
@@ -58,7 +60,7 @@ _FORGET = "DELETE FROM meta WHERE key = ?"
 _SHADOWS = "SELECT DISTINCT shadow FROM arms ORDER BY shadow"
 _JUDGE_STATE = "judge"
 _RETENTION = "retention"
-_LOOK_S = 5.0
+_LOOK_S = 30.0
 
 
 class Store(Reads, ABC):
@@ -90,6 +92,8 @@ class Store(Reads, ABC):
             known = dict(db.execute("SELECT key, value FROM meta").fetchall())
         self._look_s = _LOOK_S if read_only else 0.0
         self._looked: dict[int, float] = {}
+        self._totals: dict[Block, PartTotals] = {}
+        self._tail: dict[tuple[str, int, int], tuple[float, list[PartTotals]]] = {}
         self._damaged: set[int] = set()
         self._looked_at = self._read_at = 0
         """The number of the block whose rows, and of that whose contents were looked at last."""

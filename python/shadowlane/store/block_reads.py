@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..columns import ScoreColumns
+from .block_totals import PartTotals, totals_of
 from .blocks import FORM, Block, DamagedBlockError, Part, block_sql, part_of, read_part, read_scores
 from .engine import ALL, Database
 from .queries import selected
@@ -31,6 +32,10 @@ _ENDS = (
     "SELECT (SELECT max(until_ns) FROM blocks WHERE shadow = ? AND form = ?), "
     "(SELECT max(started_ns) FROM pairs WHERE shadow = ?)"
 )
+_MOST_TOTALS = 1 << 11
+"""Blocks whose totals are kept, so that a process that looks for days does not grow."""
+_MOST_KEPT = 64
+"""So many pieces of rows without a block: those of the newest hours, for each look some hundred milliseconds."""
 _LATELY_NS = 2 * 3600 * 10**9
 _PARTS = "SELECT parts FROM blocks WHERE id = ?"
 
@@ -51,6 +56,10 @@ class BlockReads:
     """For so long a block that was intact counts as such: a look of several reads looks once."""
     _looked: dict[int, float]
     """When each block was intact, by its number."""
+    _totals: dict[Block, PartTotals]
+    """Of blocks that were read: no verdict of a judge, which alone changes a row in place, is in them."""
+    _tail: dict[tuple[str, int, int], tuple[float, list[PartTotals]]]
+    """Of rows of some time, and when they were made."""
     _damaged: set[int]
     """Blocks whose rows are read in their stead."""
 
@@ -184,6 +193,47 @@ class BlockReads:
                 yield from self._part_rows(shadow, some._replace(until_ns=min(some.until_ns, until_ns)))
             else:
                 yield part.within(at, until_ns)
+
+    def totals(self, shadow: str, since_ns: int | None, *, until_ns: int = ALL) -> Iterator[PartTotals]:
+        """The totals of a shadow's rows, in the order of time, some thousand rows at a time. Those of a whole block,
+        and those of rows that have none, are made once a look."""
+        at = 0 if since_ns is None else since_ns
+        for some in self._stretches(shadow, since_ns, until_ns):
+            block = some.block
+            if block is not None and block.first_ns >= at and block.until_ns <= until_ns:
+                known = self._totals.get(block)
+                if known is None:
+                    part = self._block_part(shadow, block)
+                    if part is None:
+                        yield from self._row_totals(shadow, some)
+                        continue
+                    known = totals_of(part)
+                    while len(self._totals) >= _MOST_TOTALS:
+                        del self._totals[next(iter(self._totals))]
+                    self._totals[block] = known
+                yield known
+                continue
+            part = self._block_part(shadow, block)
+            if part is None:
+                yield from self._row_totals(shadow, some._replace(until_ns=min(some.until_ns, until_ns)))
+            elif len((cut := part.within(at, until_ns))["started_ns"]):
+                yield totals_of(cut)
+
+    def _row_totals(self, shadow: str, some: _Stretch) -> Iterator[PartTotals]:
+        """Of rows: known for as long as a block that was intact counts as such."""
+        key, now = (shadow, some.from_ns, some.until_ns), time.monotonic()
+        self._tail = {other: known for other, known in self._tail.items() if now - known[0] <= self._look_s}
+        if key in self._tail:
+            yield from self._tail[key][1]
+            return
+        found: list[PartTotals] = []
+        for part in self._part_rows(shadow, some):
+            totals = totals_of(part)
+            yield totals
+            if len(found) <= _MOST_KEPT:
+                found.append(totals)
+        if self._look_s and len(found) <= _MOST_KEPT:
+            self._tail[key] = (now, found)
 
     def _block_part(self, shadow: str, block: Block | None) -> Part | None:
         blob = None if block is None else self._db.execute(_PARTS, (block.id,)).fetchone()

@@ -1,5 +1,5 @@
-"""Sums over a shadow's rows out of the parts of blocks (:mod:`.blocks`): the same that :mod:`.tallies`,
-:mod:`.segments` and :mod:`.history` ask the database for, where there are no blocks.
+"""Sums over a shadow's rows out of the totals of blocks (:mod:`.block_totals`), or of their parts (:mod:`.blocks`): the
+same that :mod:`.tallies`, :mod:`.segments` and :mod:`.history` ask the database for, where there are no blocks.
 
 Invariant: integers are those of the database, and sums of floats differ by their rounding alone; what is held does not
 grow with the rows, but with the routes, tenants, models and versions.
@@ -13,9 +13,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import FLAG_NO_PROD, FLAG_TOLD, NOT_SENT
+from .block_totals import KINDS, PartTotals, QuestionSums, SegmentSums, Versions, failed, named, scored, sent
 from .blocks import Part
-from .column_codec import Texts
 
 __all__ = [
     "Versions",
@@ -31,6 +30,7 @@ __all__ = [
     "refused",
     "said",
     "segment_totals",
+    "totals_of_segments",
     "versions",
 ]
 
@@ -38,107 +38,53 @@ _Bools = NDArray[np.bool_]
 _Floats = NDArray[np.float64]
 _BUCKETS = 1 << 22
 """Questions with the same number but for its high bits are counted together first."""
-_KINDS = {"route": "route", "tenant": "tenant", "model": "prod_model"}
+_QUESTION = "question"
+_MOST_WAITING = 1 << 16
 
-Totals = tuple[str, str, int, int, int, float, float, int, int]
-Versions = tuple[str, str, str, str, int, int, int]
-"""Model, index, prod's index, pins (JSON), first and last time, rows."""
-
-
-def _sent(part: Part, without: Sequence[str]) -> _Bools:
-    waited = part.where("reason", "deadline") & (part["shadow_ns"] == 0)
-    sent: _Bools = ~part.where("reason", *NOT_SENT) & ~waited
-    return sent & ~part.where("route", *without) if without else sent
+Segment = tuple[str, str, int, int, int, float, float, int, int]
 
 
-def _failed(part: Part, *, reverse: bool) -> _Bools:
-    prod, status, answered = part["prod_status"], part["status"], part.where("reason", "")
-    if reverse:
-        failed: _Bools = (prod >= 500) | ((prod >= 400) & answered & (status < 400))
-    else:
-        failed = ~answered | (status >= 500) | ((status >= 400) & (prod < 400))
-    return failed
+def failures(totals: Iterable[PartTotals], without: Sequence[str], *, reverse: bool) -> tuple[int, int]:
+    """How many copies were sent, but for some routes, and how many of them were failed."""
+    n = bad = 0
+    for some in totals:
+        for route, outcome in some.routes.items():
+            if route not in without:
+                n += outcome.sent
+                bad += outcome.prod_failed if reverse else outcome.sent_failed
+    return n, bad
 
 
-def _scored(part: Part, embedder: str) -> _Bools:
-    scored: _Bools = ~np.isnan(part["delta_s"]) & part.where("embedder", embedder)
-    return scored
-
-
-def failures(
-    parts: Iterable[Part], since_ns: Sequence[int], without: Sequence[str], *, reverse: bool
-) -> list[tuple[int, int]]:
-    """See :meth:`.History.failure_counts`."""
-    counts = np.zeros((len(since_ns), 2), dtype=np.int64)
-    for part in parts:
-        sent = _sent(part, without)
-        both = np.stack([sent, sent & _failed(part, reverse=reverse)])
-        for at, first in enumerate(np.searchsorted(part["started_ns"], since_ns).tolist()):
-            counts[at] += both[:, first:].sum(axis=1)
-    return [(int(n), int(failed)) for n, failed in counts.tolist()]
-
-
-def refused(parts: Iterable[Part]) -> tuple[Counter[str], Counter[str]]:
+def refused(totals: Iterable[PartTotals]) -> tuple[Counter[str], Counter[str]]:
     """See :func:`.tallies.refused_routes`: copies by route, and those that were refused."""
     copies: Counter[str] = Counter()
     bad: Counter[str] = Counter()
-    for part in parts:
-        status = part["status"]
-        tried = _sent(part, ()) & (status != 408) & (status != 429)
-        no = part.where("reason", "") & (status >= 400) & (status < 500) & (part["prod_status"] < 400)
-        routes = part.texts("route")
-        _count_texts(copies, routes, tried)
-        _count_texts(bad, routes, tried & no)
+    for some in totals:
+        copies.update({route: outcome.tried for route, outcome in some.routes.items() if outcome.tried})
+        bad.update({route: outcome.refused for route, outcome in some.routes.items() if outcome.refused})
     return copies, bad
 
 
 def deltas(parts: Iterable[Part], embedder: str) -> Iterator[_Floats]:
     """See :meth:`.History.delta_values`."""
     for part in parts:
-        values: _Floats = part["delta_s"][_scored(part, embedder)]
+        values: _Floats = part["delta_s"][scored(part, embedder)]
         if len(values):
             yield values
 
 
-def delta_bins(parts: Iterable[Part], since_ns: int, bin_ns: int, embedder: str) -> list[tuple[int, int, float, float]]:
-    """See :meth:`.History.delta_sums`."""
-    sums: dict[int, _Floats] = {}
-    for part in parts:
-        scored = _scored(part, embedder)
-        values, bins = part["delta_s"][scored], (part["started_ns"][scored] - since_ns) // bin_ns
-        for number in np.unique(bins).tolist():
-            mine = values[bins == number]
-            new = np.array([len(mine), mine.sum(), (mine * mine).sum()])
-            sums[number] = sums.get(number, 0.0) + new
-    return [(number, int(some[0]), float(some[1]), float(some[2])) for number, some in sorted(sums.items())]
+def delta_bins(totals: Iterable[PartTotals], embedder: str) -> tuple[int, float, float]:
+    """ΔS of one embedder: pairs, Σ ΔS, Σ ΔS²."""
+    found = np.zeros(3)
+    for some in totals:
+        found += some.deltas.get(embedder, 0.0)
+    return int(found[0]), float(found[1]), float(found[2])
 
 
-def versions(parts: Iterable[Part]) -> Iterator[Versions]:
+def versions(totals: Iterable[PartTotals]) -> Iterator[Versions]:
     """What said which version answered, some rows at a time; see :meth:`.History.pins`."""
-    for part in parts:
-        texts = [part.texts(name) for name in ("model_rev", "index_hash", "prod_index_hash", "pins")]
-        started = part["started_ns"]
-        if not len(started):
-            continue
-        which = _which([some.codes for some in texts])
-        _, first, which, counts = np.unique(which, return_index=True, return_inverse=True, return_counts=True)
-        last = np.zeros(len(first), dtype=np.int64)
-        last[which] = started  # in the order of time: the last one stays
-        for at, n in zip(first.tolist(), zip(last.tolist(), counts.tolist(), strict=True), strict=True):
-            model, index, prod_index, pins = (some.words[some.codes[at]] for some in texts)
-            yield model, index, prod_index, pins, int(started[at]), *n
-
-
-def _which(codes: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """A number for each combination of codes (n,), of which few in a row are different."""
-    found = np.zeros(len(codes[0]), dtype=np.int64)
-    for some in codes:
-        most = int(some.max()) + 1
-        if most > 1:
-            found = found * most + some
-            if int(found.max()) > _BUCKETS:
-                found = np.unique(found, return_inverse=True)[1]
-    return found
+    for some in totals:
+        yield from some.versions
 
 
 class _Sums:
@@ -155,6 +101,75 @@ class _Sums:
             self.by_name[names[at]] = table[at] if before is None else before + table[at]
 
 
+def totals_of_segments(
+    totals: Iterable[PartTotals], embedder: str, least: int, *, reverse: bool, most: int
+) -> list[Segment] | None:
+    """See :func:`.segments.segment_rows`, of all routes; ``None`` where there are too many questions for it."""
+    sums: dict[str, dict[str, list[float]]] = {kind: {} for kind in KINDS}
+    questions = _Questions(embedder, reverse=reverse)
+    for some in totals:
+        if some.questions is None:
+            return None
+        questions.add(some.questions)
+        for kind, found in some.segments.items():
+            _add(sums[kind], found, embedder, reverse=reverse)
+    sums[_QUESTION] = {f"group {number}": line for number, line in questions.often(least)}
+    return [segment for kind, by_name in sums.items() for segment in _chosen(kind, by_name, least, most)]
+
+
+class _Questions:
+    """Seven sums for each paraphrase group."""
+
+    def __init__(self, embedder: str, *, reverse: bool) -> None:
+        self._embedder, self._bad = embedder, 2 if reverse else 1
+        self._numbers: list[NDArray[np.int64]] = []
+        self._tables: list[_Floats] = []
+        self._waiting = 0
+
+    def add(self, sums: QuestionSums) -> None:
+        """Those of the next rows."""
+        sent_n, bad, flips_n = (sums.counts[:, at] for at in (0, self._bad, 3))
+        n, delta, squares, looked = sums.scored.get(self._embedder, np.zeros((len(sent_n), 4))).T
+        self._numbers.append(sums.numbers)
+        self._tables.append(np.stack([sent_n, bad, n, delta, squares, flips_n, flips_n + looked], axis=1))
+        self._waiting += len(sent_n)
+        if self._waiting > _MOST_WAITING:
+            self._join()
+
+    def _join(self) -> None:
+        numbers, which = np.unique(np.concatenate(self._numbers), return_inverse=True)
+        table = np.concatenate(self._tables)
+        sums = [np.bincount(which, table[:, at], minlength=len(numbers)) for at in range(table.shape[1])]
+        self._numbers, self._tables, self._waiting = [numbers], [np.stack(sums, axis=1)], 0
+
+    def often(self, least: int) -> Iterator[tuple[int, list[float]]]:
+        """The groups with so many copies."""
+        if not self._numbers:
+            return
+        self._join()
+        rows = np.flatnonzero(self._tables[0][:, 0] >= least)
+        yield from zip(self._numbers[0][rows].tolist(), self._tables[0][rows].tolist(), strict=True)
+
+
+def _add(sums: dict[str, list[float]], found: Mapping[str, SegmentSums], embedder: str, *, reverse: bool) -> None:
+    for name, one in found.items():
+        n, delta, squares, looked = one.scored.get(embedder, (0.0, 0.0, 0.0, 0.0))
+        bad = one.prod_failed if reverse else one.failed
+        line = sums.get(name)
+        new = (one.sent, bad, n, delta, squares, one.flips, one.flips + looked)
+        sums[name] = list(new) if line is None else [before + more for before, more in zip(line, new, strict=True)]
+
+
+def _chosen(kind: str, by_name: Mapping[str, Sequence[float]], least: int, most: int | None) -> Iterator[Segment]:
+    kept = [(name, some) for name, some in by_name.items() if some[0] >= least]
+    for name, some in sorted(kept, key=lambda one: (-one[1][0], one[0].encode()))[:most]:
+        sent_n, failed_n, scored_n, total, squares, flips_n, read_n = some
+        yield (
+            kind, name, int(sent_n), int(failed_n), int(scored_n), float(total), float(squares), int(flips_n),
+            int(read_n),
+        )  # fmt: skip
+
+
 def segment_totals(
     parts: Callable[[], Iterable[Part]],
     embedder: str,
@@ -164,41 +179,32 @@ def segment_totals(
     *,
     reverse: bool,
     most: int,
-) -> Iterator[Totals]:
+) -> Iterator[Segment]:
     """See :func:`.segments.segment_rows`. ``parts`` is called twice; ``most`` segments of a kind at most."""
     often = _asked_often(parts(), without, least) if only is None else None
-    wanted = np.array([int(name.split()[1]) for kind, name in only or () if kind == "question"], dtype=np.int64)
-    sums = {kind: _Sums() for kind in (*_KINDS, "question")}
+    wanted = np.array([int(name.split()[1]) for kind, name in only or () if kind == _QUESTION], dtype=np.int64)
+    sums = {kind: _Sums() for kind in (*KINDS, _QUESTION)}
     for part in parts():
-        sent = _sent(part, without)
-        scored, delta, flips = _scored(part, embedder), part["delta_s"], part["fact_flip"]
-        known = np.where(scored, delta, 0.0)
-        read = flips | (scored & (part.where("unread", "") | (delta == 0.0)))
-        values = (sent, _failed(part, reverse=reverse), scored, known, known * known, flips, read)
-        for kind, column in _KINDS.items():
+        rows_sent = sent(part, without)
+        mine, delta, flips = scored(part, embedder), part["delta_s"], part["fact_flip"]
+        known = np.where(mine, delta, 0.0)
+        read = flips | (mine & (part.where("unread", "") | (delta == 0.0)))
+        values = (rows_sent, failed(part, reverse=reverse), mine, known, known * known, flips, read)
+        for kind, column in KINDS.items():
             texts = part.texts(column)
-            rows = sent & _named(kind, texts)
+            rows = rows_sent & named(kind, texts)
             sums[kind].add(texts.words, texts.codes[rows], [some[rows] for some in values])
         group = part["group"]
-        rows = sent & (group >= 0)
+        rows = rows_sent & (group >= 0)
         rows[rows] = np.isin(group[rows], wanted) if often is None else often[group[rows] % _BUCKETS]
         numbers, codes = np.unique(group[rows], return_inverse=True)
         names = [f"group {number}" for number in numbers.tolist()]
-        sums["question"].add(names, codes, [some[rows] for some in values])
+        sums[_QUESTION].add(names, codes, [some[rows] for some in values])
     for kind, found in sums.items():
-        named = ((name, some) for name, some in found.by_name.items() if some[0] >= least)
-        kept = sorted(named, key=lambda one: (-one[1][0], one[0].encode()))
-        for name, some in kept[: most if only is None else None]:
-            if only is None or (kind, name) in only:
-                sent_n, failed, scored_n, total, squares, flips_n, read_n = some.tolist()
-                yield kind, name, int(sent_n), int(failed), int(scored_n), total, squares, int(flips_n), int(read_n)
-
-
-def _named(kind: str, texts: Texts) -> _Bools:
-    """Which rows say it: a route without a path is that of a record that has none."""
-    said = [bool(word.partition(" ")[2] if kind == "route" else word) for word in texts.words]
-    named: _Bools = np.array(said, dtype=bool)[texts.codes]
-    return named
+        by_name = {name: line.tolist() for name, line in found.by_name.items()}
+        for segment in _chosen(kind, by_name, least, most if only is None else None):
+            if only is None or segment[:2] in only:
+                yield segment
 
 
 def _asked_often(parts: Iterable[Part], without: Sequence[str], least: int) -> _Bools:
@@ -208,52 +214,36 @@ def _asked_often(parts: Iterable[Part], without: Sequence[str], least: int) -> _
     counts = np.zeros(_BUCKETS, dtype=np.int32)
     for part in parts:
         group = part["group"]
-        numbers, n = np.unique(group[_sent(part, without) & (group >= 0)] % _BUCKETS, return_counts=True)
+        numbers, n = np.unique(group[sent(part, without) & (group >= 0)] % _BUCKETS, return_counts=True)
         counts[numbers] += n.astype(np.int32)
     often: _Bools = counts >= least
     return often
 
 
-def by_route(parts: Iterable[Part]) -> tuple[Counter[str], Counter[str]]:
+def by_route(totals: Iterable[PartTotals]) -> tuple[Counter[str], Counter[str]]:
     """See :func:`.tallies.by_route`: copies by route, and those that the shadow failed."""
     copies: Counter[str] = Counter()
-    failed: Counter[str] = Counter()
-    for part in parts:
-        routes = part.texts("route")
-        _count_texts(copies, routes, np.ones(len(routes.codes), dtype=bool))
-        _count_texts(failed, routes, _failed(part, reverse=False))
-    return copies, failed
+    bad: Counter[str] = Counter()
+    for some in totals:
+        copies.update({route: outcome.copies for route, outcome in some.routes.items()})
+        bad.update({route: outcome.failed for route, outcome in some.routes.items() if outcome.failed})
+    return copies, bad
 
 
-def _count_texts(counter: Counter[str], texts: Texts, rows: _Bools) -> None:
-    counts = np.bincount(texts.codes[rows], minlength=len(texts.words)).tolist()
-    counter.update({word: n for word, n in zip(texts.words, counts, strict=True) if n})
-
-
-def said(parts: Iterable[Part], columns: Mapping[str, tuple[str, str]]) -> dict[str, Counter[tuple[str, str]]]:
-    """See :func:`.tallies.said_counts`: by name of two ``columns`` (one may be empty), how often they say what."""
-    found: dict[str, Counter[tuple[str, str]]] = {name: Counter() for name in columns}
-    for part in parts:
-        answered = part.where("reason", "")
-        for name, (one, other) in columns.items():
-            theirs = part.texts(other)
-            mine = part.texts(one) if one else Texts(("",), np.zeros_like(theirs.codes))
-            both = (mine.codes * len(theirs.words) + theirs.codes)[answered]
-            for code, n in zip(*(some.tolist() for some in np.unique(both, return_counts=True)), strict=True):
-                words = mine.words[code // len(theirs.words)], theirs.words[code % len(theirs.words)]
-                if words != ("", ""):
-                    found[name][words] += n
+def said(totals: Iterable[PartTotals]) -> dict[str, Counter[tuple[str, str]]]:
+    """See :func:`.tallies.said_counts`: by name of :data:`.block_totals.SAID`, how often both say what."""
+    found: dict[str, Counter[tuple[str, str]]] = {}
+    for some in totals:
+        for name, lines in some.said.items():
+            found.setdefault(name, Counter()).update({(one, other): n for one, other, n in lines})
     return found
 
 
-def flips(parts: Iterable[Part]) -> tuple[int, int, int]:
+def flips(totals: Iterable[PartTotals]) -> tuple[int, int, int]:
     """See :func:`.tallies.flips`."""
     n = shared = last = 0
-    for part in parts:
-        flip = part["flip"]
-        if flip.any():
-            n, shared = n + int(flip.sum()), shared + int((flip & part["prod_flip"]).sum())
-            last = max(last, int(part["started_ns"][flip].max()))
+    for some in totals:
+        n, shared, last = n + some.flips[0], shared + some.flips[1], max(last, some.flips[2])
     return n, shared, last
 
 
@@ -269,31 +259,26 @@ def newest_flips(parts: Iterable[Part], most: int) -> list[int]:
     return [-at for _, at in found]
 
 
-def policy(parts: Iterable[Part], *, reverse: bool) -> tuple[Counter[str], int, int]:
+def policy(totals: Iterable[PartTotals], *, reverse: bool) -> tuple[Counter[str], int, int]:
     """See :func:`.tallies.policy_counts`."""
     why: Counter[str] = Counter()
     calls = pairs = 0
-    for part in parts:
-        strange = part["prod_strange_calls" if reverse else "strange_calls"]
-        calls, pairs = calls + int(strange[strange > 0].sum()), pairs + int((strange > 0).sum())
-        _count_texts(why, part.texts("why"), ~part.where("blocked", ""))
+    for some in totals:
+        why.update(some.why)
+        new = some.strange[2:] if reverse else some.strange[:2]
+        calls, pairs = calls + new[0], pairs + new[1]
     return why, calls, pairs
 
 
-def prod_seen(parts: Iterable[Part]) -> tuple[int, int, int]:
+def prod_seen(totals: Iterable[PartTotals]) -> tuple[int, int, int]:
     """See :func:`.tallies.prod_seen`."""
-    found = np.zeros(3, dtype=np.int64)
-    for part in parts:
-        flags, untimed = part["flags"], (part["prod_status"] != 0) & (part["prod_ns"] == 0)
-        found += [int((flags & bit != 0).sum()) for bit in (FLAG_NO_PROD, FLAG_TOLD)] + [int(untimed.sum())]
-    stood_in, told, untold = found.tolist()
+    found = [0, 0, 0]
+    for some in totals:
+        found = [before + more for before, more in zip(found, some.prod_seen, strict=True)]
+    stood_in, told, untold = found
     return stood_in, told, untold
 
 
-def any_refused(parts: Iterable[Part]) -> bool:
+def any_refused(totals: Iterable[PartTotals]) -> bool:
     """Whether there is a row of which :func:`.tallies.refusals` tells."""
-    for part in parts:
-        refused = (part["status"] >= 400) & (part["prod_status"] < 400)
-        if bool((refused | part.where("reason", "connect_error", "transport_error")).any()):
-            return True
-    return False
+    return any(some.refused for some in totals)

@@ -17,8 +17,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import ScoreColumns
-from .column_codec import PackedColumn, Texts, codes_of, column_of, packed, packed_texts, texts_of
+from ..columns import ScoreColumns, Texts, codes_of
+from .column_codec import PackedColumn, column_of, packed, packed_texts, texts_of
 from .engine import Dialect
 from .scores import SCORE_TABLE
 
@@ -58,7 +58,7 @@ _PART = (
 _SQL = {score.field: score.sql for score in SCORE_TABLE} | {"flags": "flags"} | _TEXT_COLUMNS
 _ARRAYS = {score.field: score.array for score in SCORE_TABLE}
 _ARRAYS["flags"] = _ARRAYS["started_ns"]
-_TEXTS = frozenset((*_TEXT_COLUMNS, *(name for name, array in _ARRAYS.items() if array([]).dtype.kind == "U")))
+_TEXTS = frozenset((*_TEXT_COLUMNS, *(name for name, array in _ARRAYS.items() if isinstance(array([]), Texts))))
 _Columns = dict[str, PackedColumn]
 _decoder = msgspec.msgpack.Decoder(_Columns)
 
@@ -107,9 +107,7 @@ class Part:
 
     def where(self, name: str, *wanted: str) -> NDArray[np.bool_]:
         """Which rows have one of these texts (n,)."""
-        texts = self.texts(name)
-        hit: NDArray[np.bool_] = np.array([word in wanted for word in texts.words], dtype=bool)[texts.codes]
-        return hit
+        return self.texts(name).isin(wanted)
 
     def within(self, since_ns: int, until_ns: int) -> Part:
         """Only the rows of a time."""
@@ -162,14 +160,8 @@ def part_of(rows: Sequence[Sequence[Any]]) -> Part:
     """Rows of the part's columns as such."""
     columns: dict[str, PackedColumn | NDArray[Any] | Texts] = {}
     for name, values in zip(_PART, zip(*rows, strict=True), strict=True):
-        columns[name] = _plain(values) if name in _TEXTS else _ARRAYS[name](values)
+        columns[name] = Texts.of(values) if name in _TEXTS else _ARRAYS[name](values)
     return Part(len(rows), columns, slice(None))
-
-
-def _plain(values: Sequence[str]) -> Texts:
-    words: dict[str, int] = {}
-    codes = codes_of(values, words)
-    return Texts(tuple(words), codes)
 
 
 def read_part(blob: bytes, n: int) -> Part:
@@ -185,10 +177,9 @@ def read_scores(part: bytes, rest: bytes, n: int, *, since_ns: int, without: Seq
     if without or column_of(columns["started_ns"], n)[0] < since_ns:
         rows = column_of(columns["started_ns"], n) >= since_ns
         if without:
-            route = texts_of(columns["route"], n)
-            rows &= ~np.array([word in without for word in route.words], dtype=bool)[route.codes]
+            rows &= ~texts_of(columns["route"], n).isin(without)
     return ScoreColumns(**{score.field: _array(score.field, columns[score.field], n)[rows] for score in SCORE_TABLE})
 
 
-def _array(name: str, column: PackedColumn, n: int) -> NDArray[Any]:
-    return texts_of(column, n).array() if name in _TEXTS else column_of(column, n)
+def _array(name: str, column: PackedColumn, n: int) -> Any:
+    return texts_of(column, n) if name in _TEXTS else column_of(column, n)

@@ -17,14 +17,15 @@ little-endian, of the smallest width that holds it; zlib's stream of RFC 1950 in
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PackedColumn", "Texts", "codes_of", "column_of", "packed", "packed_texts", "texts_of"]
+from ..columns import Texts
+
+__all__ = ["PackedColumn", "column_of", "packed", "packed_texts", "texts_of"]
 
 _Array = NDArray[Any]
 _LEVEL = 1
@@ -50,18 +51,6 @@ class PackedColumn(msgspec.Struct, frozen=True, array_like=True):
     words: tuple[str, ...] = ()
 
 
-class Texts:
-    """A column of few texts: ``words``, and which of them each row has (n,)."""
-
-    def __init__(self, words: tuple[str, ...], codes: NDArray[np.int64]) -> None:
-        self.words, self.codes = words, codes
-
-    def array(self) -> NDArray[np.str_]:
-        """(n,) the texts themselves."""
-        texts: NDArray[np.str_] = np.array(self.words or [""], dtype=np.str_)[self.codes]
-        return texts
-
-
 def packed(values: _Array) -> PackedColumn:
     """A column (n,) of int64, float64 or bool. Raises TypeError for another kind."""
     kind = values.dtype.kind
@@ -80,11 +69,6 @@ def packed(values: _Array) -> PackedColumn:
     if len(known) <= min(_MOST_CODED, len(values) // 4):
         return _stored("coded", "f", 0, _narrow(codes.astype(np.uint64)), table=known.astype("<i8").tobytes())
     return _stored("reals", "f", 0, values.astype("<f8"))
-
-
-def codes_of(values: Sequence[str], words: dict[str, int]) -> NDArray[np.int64]:
-    """The number of each text (n,); new ones are added to ``words``."""
-    return np.array([words.setdefault(value, len(words)) for value in values], dtype=np.int64)
 
 
 def packed_texts(texts: Texts) -> PackedColumn:
@@ -149,7 +133,7 @@ def texts_of(column: PackedColumn, n: int) -> Texts:
         raise ValueError(f"a column of {column.layout} where texts were looked for")
     if column.layout == "same":
         return Texts(column.words, np.broadcast_to(np.zeros(1, dtype=np.int64), (n,)))
-    return Texts(column.words, _elements(column, n).astype(np.int64))
+    return Texts(column.words, _elements(column, n))
 
 
 def _elements(column: PackedColumn, n: int) -> _Array:

@@ -45,8 +45,9 @@ class Dialect(NamedTuple):
     differences: tuple[str, str, str, str]
     """Shape, kind and JSON text of one difference, and the table of those of a row of ``pairs``."""
     furthest: str
-    """With ``kept`` (a join) and ``where``; a value for the limit: of each question (paraphrase group, or request) its
-    row that is furthest apart, with the distance and the question's rows."""
+    """With ``kept`` (a join), or ``first`` and ``also`` (the same, bodies first), and ``where``; a value for the limit:
+    of each question (paraphrase group, or request) its row that is furthest apart, with the distance and the question's
+    rows."""
 
 
 class Cursor(Protocol):

@@ -43,7 +43,7 @@ class History(BlockReads):
 
     def _versions(self, shadow: str, since_ns: int) -> Iterable[block_sums.Versions]:
         if self._rolled(shadow, since_ns):
-            return block_sums.versions(self.parts(shadow, since_ns))
+            return block_sums.versions(self.totals(shadow, since_ns))
         columns = ", ".join((*_RECORDED, "pins"))
         query = (
             f"SELECT {columns}, min(started_ns), max(started_ns), count(*) FROM pairs "  # noqa: S608
@@ -120,7 +120,7 @@ class History(BlockReads):
         first = min(since_ns)
         if self._rolled(shadow, first):
             with self._db.explained("read"):
-                return block_sums.failures(self.parts(shadow, first), since_ns, without, reverse=reverse)
+                return [block_sums.failures(self.totals(shadow, at), without, reverse=reverse) for at in since_ns]
         failed = PROD_FAILED if reverse else FAILED
         since = "count(*) FILTER (WHERE started_ns >= ?{})"
         sums = ", ".join(since.format(more) for _ in since_ns for more in ("", f" AND ({failed})"))
@@ -148,6 +148,13 @@ class History(BlockReads):
         """See :func:`.segments.segment_rows`."""
         with self._db.explained("read"):
             if self._rolled(shadow, since_ns):
+                summed = None
+                if only is None and not without:
+                    summed = block_sums.totals_of_segments(
+                        self.totals(shadow, since_ns), embedder, least, reverse=reverse, most=MOST_SEGMENTS
+                    )
+                if summed is not None:
+                    return summed
                 found = block_sums.segment_totals(
                     lambda: self.parts(shadow, since_ns),
                     embedder,
@@ -187,8 +194,16 @@ class History(BlockReads):
         )
         with self._db.explained("read"):
             if self._rolled(shadow, from_ns):
-                parts = self.parts(shadow, from_ns, until_ns=until_ns)
-                return block_sums.delta_bins(parts, since_ns, bin_ns, embedder)
+                last = -((since_ns - until_ns) // bin_ns)
+                bins = [
+                    (max(since_ns + i * bin_ns, from_ns), min(since_ns + (i + 1) * bin_ns, until_ns), i)
+                    for i in range((from_ns - since_ns) // bin_ns, last)
+                ]
+                found = [
+                    (number, *block_sums.delta_bins(self.totals(shadow, start, until_ns=end), embedder))
+                    for start, end, number in bins
+                ]
+                return [some for some in found if some[1]]
             return self._db.execute(query, (since_ns, bin_ns, shadow, from_ns, until_ns, embedder)).fetchall()
 
 

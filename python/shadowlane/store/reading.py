@@ -142,7 +142,7 @@ class Reads(History, WindowStarts, Looks, Origins, Walks, Backlogs, HostReads):
         """See :func:`.tallies.said_counts`."""
         with self._db.explained("read"):
             if self._rolled(shadow, since_ns):
-                return tallies.most_said(block_sums.said(self.parts(shadow, since_ns), tallies.SAID))
+                return tallies.most_said(block_sums.said(self.totals(shadow, since_ns)))
             return tallies.said_counts(self._db, *selected(since_ns, shadow))
 
     def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
@@ -166,7 +166,7 @@ class Reads(History, WindowStarts, Looks, Origins, Walks, Backlogs, HostReads):
         """See :func:`.tallies.flips`."""
         with self._db.explained("read"):
             if self._rolled(shadow, since_ns):
-                return block_sums.flips(self.parts(shadow, since_ns))
+                return block_sums.flips(self.totals(shadow, since_ns))
             return tallies.flips(self._db, *selected(since_ns, shadow))
 
     def policy_counts(
@@ -175,7 +175,7 @@ class Reads(History, WindowStarts, Looks, Origins, Walks, Backlogs, HostReads):
         """See :func:`.tallies.policy_counts`."""
         with self._db.explained("read"):
             if self._rolled(shadow, since_ns):
-                why, calls, pairs = block_sums.policy(self.parts(shadow, since_ns), reverse=reverse)
+                why, calls, pairs = block_sums.policy(self.totals(shadow, since_ns), reverse=reverse)
                 return dict(sorted(why.items(), key=lambda one: (-one[1], one[0]))), calls, pairs
             return tallies.policy_counts(self._db, *selected(since_ns, shadow), reverse=reverse)
 
@@ -183,27 +183,27 @@ class Reads(History, WindowStarts, Looks, Origins, Walks, Backlogs, HostReads):
         """See :func:`.tallies.by_route`."""
         with self._db.explained("read"):
             if newest is None and self._rolled(shadow, since_ns):
-                return tallies.routed(*block_sums.by_route(self.parts(shadow, since_ns)))
+                return tallies.routed(*block_sums.by_route(self.totals(shadow, since_ns)))
             return tallies.by_route(self._db, *selected(since_ns, shadow), newest)
 
     def prod_seen(self, shadow: str, since_ns: int | None, newest: int | None = None) -> tallies.ProdSeen:
         """See :func:`.tallies.prod_seen`."""
         with self._db.explained("read"):
             if newest is None and self._rolled(shadow, since_ns):
-                return tallies.ProdSeen(*block_sums.prod_seen(self.parts(shadow, since_ns)))
+                return tallies.ProdSeen(*block_sums.prod_seen(self.totals(shadow, since_ns)))
             return tallies.prod_seen(self._db, *selected(since_ns, shadow), newest)
 
     def refused_routes(self, shadow: str, since_ns: int | None) -> list[Routed]:
         """See :func:`.tallies.refused_routes`."""
         with self._db.explained("read"):
             if self._rolled(shadow, since_ns):
-                return tallies.routed(*block_sums.refused(self.parts(shadow, since_ns)))
+                return tallies.routed(*block_sums.refused(self.totals(shadow, since_ns)))
             return tallies.refused_routes(self._db, *selected(since_ns, shadow))
 
     def refusals(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[Refused]:
         """See :func:`.tallies.refusals`."""
         with self._db.explained("read"):
             whole = newest is None and self._rolled(shadow, since_ns)
-            if whole and not block_sums.any_refused(self.parts(shadow, since_ns)):
+            if whole and not block_sums.any_refused(self.totals(shadow, since_ns)):
                 return []
             return tallies.refusals(self._db, *selected(since_ns, shadow), newest)

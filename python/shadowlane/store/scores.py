@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import ScoreColumns
+from ..columns import ScoreColumns, Texts
 from .engine import Database
 
 __all__ = ["hash_of", "joined_columns", "rows_beside", "rows_of", "score_columns", "score_rows", "taken"]
@@ -30,8 +30,7 @@ def _reals(values: Sequence[Any]) -> NDArray[np.float64]:
     return np.array(values, dtype=np.float64)  # None becomes NaN
 
 
-def _texts(values: Sequence[Any]) -> NDArray[np.str_]:
-    return np.array(values, dtype=np.str_)
+_texts = Texts.of
 
 
 def _bools(values: Sequence[Any]) -> NDArray[np.bool_]:
@@ -51,7 +50,8 @@ def hash_of(value: str) -> int:
 class _Score(NamedTuple):
     field: str
     sql: str
-    array: Callable[[Sequence[Any]], NDArray[Any]]
+    array: Callable[[Sequence[Any]], Any]
+    """An array (n,), or :class:`~shadowlane.columns.Texts`."""
 
 
 SCORE_TABLE: tuple[_Score, ...] = (
@@ -148,10 +148,14 @@ def taken(columns: ScoreColumns, rows: NDArray[np.bool_]) -> ScoreColumns:
 
 def joined_columns(parts: Iterable[ScoreColumns]) -> ScoreColumns:
     """Several pieces one after the other, in their order. A column's pieces are freed before the next is joined."""
-    pieces: dict[str, list[NDArray[Any]]] = {score.field: [] for score in SCORE_TABLE}
+    pieces: dict[str, list[Any]] = {score.field: [] for score in SCORE_TABLE}
     for part in parts:
         for field, arrays in pieces.items():
             arrays.append(getattr(part, field))
     if not pieces["started_ns"]:
         return score_columns([])
-    return ScoreColumns(**{score.field: np.concatenate(pieces.pop(score.field)) for score in SCORE_TABLE})
+    return ScoreColumns(**{score.field: _joined(pieces.pop(score.field)) for score in SCORE_TABLE})
+
+
+def _joined(arrays: list[Any]) -> Any:
+    return Texts.joined(arrays) if isinstance(arrays[0], Texts) else np.concatenate(arrays)

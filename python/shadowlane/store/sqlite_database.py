@@ -35,8 +35,8 @@ SQLITE = Dialect(
     ),
     # Beside max() the other columns are those of the row that has it: https://sqlite.org/lang_select.html#bareagg
     furthest=(
-        "SELECT pairs.id, max(10 * fact_flip + coalesce(delta_s, 0)) AS far, count(*) FROM pairs {kept} {where} "
-        "AND (delta_s IS NOT NULL OR fact_flip = 1) GROUP BY coalesce('group ' || group_id, req_hash) "
+        "SELECT pairs.id, max(10 * fact_flip + coalesce(delta_s, 0)) AS far, count(*) FROM {first} pairs {where} "
+        "{also} AND (delta_s IS NOT NULL OR fact_flip = 1) GROUP BY coalesce('group ' || group_id, req_hash) "
         "ORDER BY far DESC, pairs.id LIMIT ?"
     ),
 )

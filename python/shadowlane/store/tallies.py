@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..types import FLAG_NO_PROD, FLAG_TOLD, NOT_SENT, route_of
+from .block_totals import SAID
 from .engine import Database, Dialect
 
 __all__ = [
@@ -58,8 +59,6 @@ PROD_FAILED = "prod_status >= 500 OR (prod_status >= 400 AND reason = '' AND sta
 NEVER_SENT = "(reason = 'deadline' AND shadow_ns = 0)"
 """It waited for a slot until it was too late, or gave way."""
 _MOST_KINDS = 500
-SAID = {"models": ("prod_model", "model"), "finish": ("prod_finish", "finish"), "tools": ("", "tools")}
-"""What both sides say, by the columns that hold it."""
 _MOST_SAID = 12
 
 

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shadowlane.columns import Texts, codes_of
 from shadowlane.gate import verdict_data
 from shadowlane.gate.evidence import evaluate_lane
 from shadowlane.report.build import build_report
-from shadowlane.store import Store, backlog, open_store, rolling
+from shadowlane.store import Store, backlog, block_totals, open_store, rolling
 from shadowlane.store.blocks import FORM
-from shadowlane.store.column_codec import Texts, codes_of, column_of, packed, packed_texts, texts_of
+from shadowlane.store.column_codec import column_of, packed, packed_texts, texts_of
 from shadowlane.types import Pair
 from tests.support.lanes import HOUR_NS, NOW_NS, config_at, make_pairs, make_status
 from tests.support.verdicts import altered
@@ -233,6 +234,35 @@ def test_rows_that_are_not_over_are_in_no_block(engine: Engine, tmp_path: Path) 
         _rolled(store)
         last = store._db.execute("SELECT max(until_ns) FROM blocks").fetchone()[0]
         assert NOW_NS - 2 * HOUR_NS <= last <= NOW_NS - HOUR_NS - rolling.CLOSED_NS
+
+
+def test_what_a_look_kept_of_blocks_and_rows_is_not_that_of_the_next(engine: Engine, tmp_path: Path) -> None:
+    config, pairs = engine.config(tmp_path / "s.db"), make_pairs(120, hours=6.0)
+    with _store(engine, tmp_path / "s.db") as store:
+        _fill((store,), pairs[:100:2])
+        _rolled(store)
+        _fill((store,), pairs[100:110])
+        with open_store(config, read_only=True) as looks:
+            assert looks.prod_seen("candidate", None) == store.prod_seen("candidate", None)
+            kept = looks.route_counts("candidate", None)
+            assert [n for _, n, _ in kept] == [60]
+            # Into the time of blocks and of rows: the look that has begun goes on with what it has.
+            _fill((store,), pairs)
+            assert looks.route_counts("candidate", None) == kept
+            looks._look_s = 0.0
+            assert [n for _, n, _ in looks.route_counts("candidate", None)] == [120]
+            _rolled(store)
+            assert [n for _, n, _ in looks.route_counts("candidate", None)] == [120]
+
+
+def test_questions_beyond_the_room_of_totals_are_summed_from_columns(
+    pair_of_stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(pair_of_stores, _pairs())
+    rows, blocks = pair_of_stores
+    _rolled(blocks)
+    monkeypatch.setattr(block_totals, "MOST_QUESTIONS", 2)
+    _same(rows, blocks)
 
 
 def test_more_rows_of_one_time_than_a_block_takes_stay_rows(

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from shadowlane.cli import main
+from shadowlane.columns import Texts
 from shadowlane.config import Config
 from shadowlane.gate.evidence import _OF_HOST, evaluate_lane
 from shadowlane.report.build import build_report
@@ -128,7 +129,7 @@ def plain(value: Any) -> Any:
         return value.replace(_OF_HOST, "")
     if isinstance(value, float):
         return "nan" if math.isnan(value) else float(f"{value:.9g}")
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | Texts):
         return [plain(one) for one in value.tolist()]
     if isinstance(value, msgspec.Struct):
         return plain(msgspec.structs.asdict(value))
