@@ -7,7 +7,7 @@ record have the same length, and their rows are in the order of time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -68,8 +68,12 @@ class Texts:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def __iter__(self) -> Iterator[str]:
+        """The text of each row."""
+        return iter(self.tolist())
+
     def __getitem__(self, rows: Any) -> Texts:
-        """Only some rows, as of an array."""
+        """Only some rows, as of an array: a mask, a slice, or numbers of rows (n,)."""
         return Texts(self.words, self.codes[rows])
 
     def __eq__(self, word: object) -> _Bools:  # type: ignore[override]

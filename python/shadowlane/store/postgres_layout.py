@@ -52,6 +52,8 @@ def look_through(db: Connection) -> None:
     if not _one(db, "SELECT EXISTS (SELECT FROM pairs)") or _one(db, _any_from(first)):
         return
     with db.transaction():
+        # In the order in which they are written: whoever holds rows of the one may want the other.
+        db.execute(b"LOCK TABLE pairs, bodies IN ACCESS EXCLUSIVE MODE")
         db.execute(_BODIES_DAY.encode())
         for table in tables:
             check = f"DROP CONSTRAINT IF EXISTS {_CHECK}, ADD CONSTRAINT {_CHECK} CHECK (shadow_id < '{first}')"

@@ -7,7 +7,6 @@ what is mirrored. A host that others write to as well is heard every few seconds
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import time
@@ -161,6 +160,8 @@ class HostRecorder:
 
 async def keep_host(writer: Writer, recorder: HostRecorder) -> None:
     """Record until cancelled."""
+    import asyncio  # what is counted is also for commands that run no event loop
+
     while True:
         await writer.call(recorder.record)
         await asyncio.sleep(HOST_EVERY_S)

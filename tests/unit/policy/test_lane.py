@@ -16,8 +16,7 @@ from shadowlane import Config, _core
 from shadowlane.errors import ConfigError
 from shadowlane.policy import lane_policy
 from shadowlane.providers.question import find_question
-from shadowlane.types import Copy
-from shadowlane.worker.pipeline import _COPY_FIELDS
+from shadowlane.types import Copy, drained_copies
 
 JSON = (b"content-type", b"application/json")
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -60,7 +59,7 @@ class World:
         answered = json.dumps(answer or {"ok": True}).encode()
         assert self.lane.offer(ticket, target, headers, body, 200, (JSON,), answered, 1, 0)
         (row,) = self.drainer.drain(8, 1 << 22)
-        return Copy(**dict(zip(_COPY_FIELDS, row, strict=True)))
+        return drained_copies([row])[0]
 
 
 @pytest.fixture
