@@ -198,7 +198,8 @@ test-faults: $(VENV)/.dependencies ## Panics of the core, through a real lane: b
 		cargo build --quiet -p shadowlane-py --features pyo3/extension-module,panic-probe
 	rm -rf target/faults/python && cp -r python target/faults/python
 	cp target/faults/debug/lib_core.so target/faults/python/shadowlane/_core.abi3.so
-	PYTHONPATH=$(abspath target/faults/python) $(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/worker/test_faults.py
+	PYTHONPATH=$(abspath target/faults/python) $(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/worker/test_faults.py \
+		tests/unit/transport/test_begin.py
 
 test-loom: ## The ring under loom: every interleaving of its small models
 	RUSTFLAGS="--cfg loom -C overflow-checks=on" CARGO_TARGET_DIR=target/loom \
