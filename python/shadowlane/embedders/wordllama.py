@@ -24,10 +24,6 @@ _SPACE = "▁"
 """How SentencePiece's vocabularies write the space before a word."""
 _MARKS = ("<s>", "</s>", "<unk>", _SPACE)
 """Tokens of their own, which cut a text where they stand."""
-_MARK_WEIGHT = 0.3
-"""What a token without a letter or digit counts beside a word: a table and the same in prose differ in little else."""
-_BYTE = re.compile("<0x([0-9A-F]{2})>")
-"""A token of one byte, for what has none of its own."""
 _PROBE = "The  quick, brown foxes' café;\n\n1. costs $12.50 (naïve)  now — 日本語 too. "
 
 
@@ -48,18 +44,8 @@ def _read(weights: Path, tokenizer: Path) -> tuple[NDArray[np.float32], Any]:
         ) from None
 
 
-def _is_mark(token: str) -> bool:
-    """Whether a token is punctuation, markup or white space; a byte of a longer character is none."""
-    byte = _BYTE.fullmatch(token)
-    text = chr(int(byte[1], 16)) if byte else token.replace(_SPACE, "")
-    return not (byte and not text.isascii()) and not any(letter.isalnum() for letter in text)
-
-
 class WordLlama(Embedder):
-    """The static model in wordllama's wheel: mean of token vectors, 256 dimensions, no download, no accelerator.
-
-    Tokens without a letter or digit (punctuation, markup) count :data:`_MARK_WEIGHT` of a word.
-    """
+    """The static model in wordllama's wheel: mean of token vectors, 256 dimensions, no download, no accelerator."""
 
     batch = 1024
     """Nothing is filled up to the longest text: the more there are, the fewer calls of the tokenizer."""
@@ -73,15 +59,11 @@ class WordLlama(Embedder):
             raise MissingExtraError("score.embedder = 'wordllama'", "semantic", "wordllama")
         folder = Path(found.origin).parent
         table, self._tokenizer = _read(folder / "weights" / _WEIGHTS, folder / "tokenizers" / _TOKENIZER)
-        marks = [
-            place for token, place in self._tokenizer.get_vocab().items() if _is_mark(token) and place < len(table)
-        ]
-        table[marks] *= np.float32(_MARK_WEIGHT)
         self._pieces: Any = self._tokenizer.model
         self._splits = self._may_split()
         self._bag = _core.EmbeddingBag(table.tobytes(), table.shape[1], _MARKS if self._splits else None)
         self.dim = int(table.shape[1])
-        self.name = f"wordllama:l2_supercat_{self.dim}@{importlib.metadata.version('wordllama')}+marks{_MARK_WEIGHT}"
+        self.name = f"wordllama:l2_supercat_{self.dim}@{importlib.metadata.version('wordllama')}"
 
     def _encode(self, texts: list[str]) -> NDArray[np.float32]:
         return np.frombuffer(self._bag.means(texts, self._tokens), dtype=np.float32).reshape(len(texts), self.dim)

@@ -270,15 +270,6 @@ def test_rows_are_those_of_the_packages_own_embed() -> None:
     np.testing.assert_allclose(wordllama_embedder().embed(texts), rows, atol=1e-6)
 
 
-def test_a_table_and_the_same_in_prose_are_near() -> None:
-    table = "| Plan | Price | Users |\n|---|---|---|\n| Basic | $9 | 3 |\n| Team | $29 | 15 |"
-    prose = "The basic plan has a price of $9 and is for 3 users; the team plan has a price of $29 and is for 15 users."
-    other = "The museum is closed on Mondays; on other days it opens at ten, and children get in free of charge."
-    (near,) = text_delta_s(wordllama_embedder(), [prose], [table])
-    (far,) = text_delta_s(wordllama_embedder(), [prose], [other])
-    assert near < 0.4 < 0.6 < far
-
-
 def test_a_vocabulary_with_tokens_across_spaces_would_be_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["The fee is $20.", "A cat sat  on the mat.\n- two ", "<s> marks </s>"]
     by_words = wordllama_embedder().embed(texts)
@@ -310,11 +301,4 @@ def wordllama_embedder() -> Any:
 def wordllama_package() -> Any:
     import wordllama
 
-    package = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
-    # Its own computation, over a table in which marks weigh less than words.
-    tokens = package.tokenizer.get_vocab()
-    marks = [place for token, place in tokens.items() if not any(letter.isalnum() for letter in token.lstrip("\u2581"))]
-    marks += [tokens[f"<0x{byte:02X}>"] for byte in range(128) if not chr(byte).isalnum()]
-    package.embedding = package.embedding.copy()
-    package.embedding[marks] *= 0.3
-    return package
+    return wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
