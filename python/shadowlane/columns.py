@@ -276,6 +276,8 @@ class HostSeen(NamedTuple):
     counts: HostCounts
     at_ns: int
     age_s: float
+    readable: bool = True
+    """Whether this release can read what was stored; if not, ``counts`` are none."""
 
 
 def host_names(seen: Iterable[HostSeen]) -> dict[str, str]:

@@ -3,9 +3,9 @@
 Invariants: every copy that is begun ends with one outcome, whatever transport, limits or meter raise, or is cancelled;
 it ends within the arm's deadline, and no call is begun that would not have its whole ``timeout_s`` until then; a slot
 is held only while a call is out, so that the time which a shadow is judged by never contains waiting of ours; every try
-but the first takes its unit of the lane's cap. The steps are :class:`.delivery.Delivery`'s, the decisions are
-here. An arm that gives way holds no more than its share of copies
-and bytes, so that the others' copies do not wait for a shadow which hangs.
+but the first takes its unit of the lane's cap. The steps are :class:`.delivery.Delivery`'s, the decisions are here. An
+arm that gives way holds no more than its share of copies and bytes, so that the others' copies do not wait for a shadow
+which hangs.
 """
 
 from __future__ import annotations

@@ -113,6 +113,9 @@ def _words(found: Sequence[HostSeen], names: Mapping[str, str], hosts: Sequence[
     if silent:
         oldest = sorted(silent, key=lambda name: (-silent[name], name))
         words += f"; {_shown(oldest)} not heard for {max(silent.values()):.0f} s, counted as they were then"
+    unread = sorted(name for name, one in last.items() if not one.readable)
+    if unread:
+        words += f"; what {_shown(unread)} counted cannot be read here, and is missing"
     for what, of in (("configuration", "alike"), ("release", "release")):
         said = {name: value for name, one in last.items() if (value := getattr(one.counts, of))}
         usual = Counter(said.values()).most_common(1)

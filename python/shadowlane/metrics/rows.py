@@ -79,7 +79,7 @@ def add_hosts(families: Families, seen: Sequence[HostSeen], since_ns: int) -> No
     """How many hosts write to the store, where several may."""
     if seen:
         states = Counter(host["state"] for host in hosts_of(seen, since_ns))
-        for state in ("heard", "silent", "ended"):
+        for state in ("heard", "silent", "ended", "unreadable"):
             families.add("shadowlane_store_hosts", states[state], state)
 
 

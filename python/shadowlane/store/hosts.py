@@ -23,20 +23,33 @@ class HostReads:
     _db: Database
 
     def hosts(self) -> list[HostSeen]:
-        """What each life of a lane counted so far, in the order of their keys; what another release wrote, and this one
-        cannot read, is left out."""
-        query = f"SELECT value, {self._db.dialect.now} FROM meta WHERE key >= ? AND key < ? ORDER BY key"  # noqa: S608
+        """What each life of a lane counted so far, in the order of their keys; one that cannot be read, since another
+        release wrote it or it is damaged, is there without counts, and says so."""
+        query = f"SELECT key, value, {self._db.dialect.now} FROM meta WHERE key >= ? AND key < ? ORDER BY key"  # noqa: S608
         with self._db.explained("read"):
             rows = self._db.execute(query, (_PREFIX, _AFTER)).fetchall()
         found = []
-        for value, now in rows:
-            at, _, text = str(value).partition(" ")
+        for key, value, now in rows:
+            at, text = _parts(value)
             try:
-                counts = msgspec.json.decode(text, type=HostCounts)
-            except (msgspec.DecodeError, ValueError):
-                continue
-            found.append(HostSeen(counts, int(float(at) * 1e9), max(float(now) - float(at), 0.0)))
+                counts, readable = msgspec.json.decode(text, type=HostCounts), True
+            except msgspec.DecodeError:
+                counts, readable = _nothing_of(str(key).removeprefix(_PREFIX)), False
+            found.append(HostSeen(counts, int(at * 1e9), max(float(now) - at, 0.0), readable))
         return found
+
+
+def _parts(value: object) -> tuple[float, str]:
+    """When a row was written (Unix time; 0: it does not say), and its counts."""
+    at, _, text = str(value).partition(" ")
+    try:
+        return float(at), text
+    except ValueError:
+        return 0.0, text
+
+
+def _nothing_of(lane_id: str) -> HostCounts:
+    return HostCounts(host=lane_id[:12], lane="", lane_id=lane_id, seen=0, open=0, mirrored=0, dropped={}, settings=())
 
 
 def save_host(db: Database, counts: HostCounts) -> None:
@@ -54,7 +67,7 @@ def forget_hosts(db: Database, older_s: float) -> int:
     old = [
         (key, value)
         for key, value, now in db.execute(query, (_PREFIX, _AFTER)).fetchall()
-        if float(now) - float(str(value).partition(" ")[0]) > older_s
+        if float(now) - _parts(value)[0] > older_s
     ]
     # Only as it was read: its host may be back meanwhile.
     return sum(db.execute("DELETE FROM meta WHERE key = ? AND value = ?", one).rowcount for one in old)

@@ -23,8 +23,8 @@ pub struct DispatchTarget(Arc<Target>);
 #[pymethods]
 impl DispatchTarget {
     /// `host` without brackets; `authority` is what a request names. `tls`: with the system's authorities and those of
-    /// `bundle` (PEM). `outgoing`: what its requests are made of. `sanitizer`: answers of up to `sanitized_bytes` are handed out sanitized as well. Raises ValueError
-    /// when `bundle` holds no certificate.
+    /// `bundle` (PEM). `outgoing`: what its requests are made of. `sanitizer`: answers of up to `sanitized_bytes` are handed
+    /// out sanitized as well. Raises ValueError when `bundle` holds no certificate.
     #[new]
     #[pyo3(signature = (
         host, port, authority, *, tls, bundle, concurrency, most_bytes, outgoing=None, sanitizer=None, sanitized_bytes=0

@@ -95,6 +95,8 @@ fn named(text: &Text<'_>, end: usize) -> Named {
 
 /// The value after a sign, when the name before it says that it is a secret.
 pub(super) fn value(text: &Text<'_>, at: usize) -> Option<Hit> {
+    const MASKED: usize = 64;
+    const SHOWN: usize = 4;
     let sign = text.get(at);
     // `==`, `:=`, `=>`: the last of two signs gives.
     if matches!(text.get(at + 1), b'=' | b'~') || (sign == b':' && text.get(at + 1) == b':') {
@@ -112,12 +114,12 @@ pub(super) fn value(text: &Text<'_>, at: usize) -> Option<Hit> {
     }
     let mut from =
         at + 1 + usize::from(text.get(at + 1) == b'>' || text.get(at + 1) == b'*' && text.get(at + 2) != b'*');
-    // Markdown's emphasis; more stands for what somebody else masked, and shows its last signs.
-    let stars = text.run(from, 5, |byte| byte == b'*');
-    if stars > 3 {
+    // Markdown's emphasis; a longer run stands for what somebody else masked, who may show its last signs.
+    let stars = text.run(from, MASKED, |byte| byte == b'*');
+    if stars > 3 && text.run(from + stars, SHOWN + 1, |byte| byte.is_ascii_graphic()) <= SHOWN {
         return None;
     }
-    from += stars.min(2);
+    from += if stars > 3 { stars } else { stars.min(2) };
     let spaces = text.run(from, 24, |byte| matches!(byte, b' ' | b'\t'));
     from += spaces;
     if matches!(text.get(from), b'\n' | b'\r' | b'|' | b'>') && sign == b':' {

@@ -14,6 +14,7 @@ from shadowlane.config import Config, StoreConfig
 from shadowlane.gate import Rule
 from shadowlane.gate.evidence import evaluate_lane
 from shadowlane.gate.hosts import counted_over, own_counts
+from shadowlane.status.hosts import host_checks, host_lines, hosts_of
 from shadowlane.store import open_store
 from tests.support.lanes import HOUR_NS, NOW_NS, config_at, make_pairs, make_status
 
@@ -177,6 +178,17 @@ def test_hosts_of_another_configuration_or_release_are_named(config: Config) -> 
     said = [*GOOD, seen("d", setting(4000, 1000), alike="y"), seen("e", setting(4000, 1000), release="2")]
     evidence = rules(config, said)["sampling"].evidence
     assert evidence.endswith("; over 5 hosts; another configuration on d; another release on e")
+
+
+def test_a_host_whose_word_cannot_be_read_is_named(config: Config) -> None:
+    nothing = HostCounts(host="d", lane="", lane_id="d" * 32, seen=0, open=0, mirrored=0, dropped={}, settings=())
+    unread = HostSeen(nothing, NOW_NS, 2.0, readable=False)
+    rule = rules(config, [*GOOD, unread])["sampling"]
+    assert rule.evidence.endswith("; over 4 hosts; what d counted cannot be read here, and is missing")
+    lines = list(host_lines(hosts_of([*GOOD, unread], 0)))
+    assert lines[1].startswith("d: seen 0, mirrored 0, prod failed 0; CANNOT BE READ")
+    (check,) = host_checks(hosts_of([*GOOD, unread], 0))
+    assert (check.level, "what d counted cannot be read" in check.text) == ("warn", True)
 
 
 def test_a_host_whose_counters_do_not_add_up_is_named(config: Config) -> None:

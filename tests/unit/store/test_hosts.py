@@ -78,9 +78,14 @@ def test_a_host_is_forgotten_when_its_pairs_are(store: Store) -> None:
     assert store.forget_hosts() == 0
 
 
-def test_what_another_release_wrote_is_left_out(store: Store) -> None:
+def test_what_cannot_be_read_is_there_without_counts_and_goes_with_its_age(store: Store) -> None:
     store.save_host(counts("1" * 32))
     store._db.execute(SET_META, ("host:x", '1760000000.5 {"host": "later"}'))
     store._db.execute(SET_META, ("host:y", "no time"))
     store._db.execute(SET_META, ("hosts", "of another key"))
-    assert [one.counts.lane_id for one in store.hosts()] == ["1" * 32]
+    found = store.hosts()
+    assert [(one.counts.lane_id, one.readable) for one in found] == [("1" * 32, True), ("x", False), ("y", False)]
+    assert [one.at_ns for one in found[1:]] == [1_760_000_000_500_000_000, 0]
+    assert sum(one.counts.seen for one in found[1:]) == 0
+    assert store.forget_hosts() == 2
+    assert [one.readable for one in store.hosts()] == [True]
