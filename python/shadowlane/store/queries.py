@@ -71,5 +71,6 @@ def pairs_query(
         columns += [f"bodies.{name}" for name in BODY_COLUMNS]
     join = dialect.beside if with_bodies else ""
     if only_kept:
-        join = f"JOIN bodies ON {dialect.bodies}"
+        # By the number alone: for some hundred rows a look into each partition's key costs less than reading one whole.
+        join = "JOIN bodies ON bodies.pair = pairs.id"
     return f"SELECT {', '.join(columns)} FROM pairs {join} {where} ORDER BY {_ORDERS[order]} LIMIT ?", values  # noqa: S608
