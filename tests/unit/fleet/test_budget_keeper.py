@@ -13,7 +13,8 @@ from shadowlane.fleet.engine import Stored
 from shadowlane.fleet.ledger import Amount, Ledger, decoded, encoded
 from shadowlane.limits import Allowance, BudgetLimits
 from shadowlane.limits.prices import Spent
-from tests.unit.fleet.test_keeper import Memory
+
+from .memory import Memory
 
 LIMIT = 10_000.0
 

@@ -8,51 +8,14 @@ from collections.abc import Callable
 import pytest
 
 from shadowlane.core import RatioSampler
-from shadowlane.errors import FleetError
 from shadowlane.fleet.engine import Stored
 from shadowlane.fleet.keeper import Keeper, set_switch
 from shadowlane.fleet.member import DRIFT, MICRO, Terms
-from shadowlane.fleet.record import Record, decoded, encoded
+from shadowlane.fleet.record import Record, encoded
+
+from .memory import Memory
 
 TERMS = Terms(50 * MICRO, 20, 1, 5.0)
-
-
-class Memory:
-    """An engine in memory, that can be away, die, and let somebody else write first."""
-
-    kind = "memory"
-
-    def __init__(self) -> None:
-        self.stored = Stored(None, None, "1")
-        self.away = False
-        self.before_swap: Callable[[], None] = lambda: None
-        self.writes = 0
-
-    def read(self) -> Stored:
-        if self.away:
-            raise FleetError("memory: away")
-        return self.stored
-
-    def swap(self, before: Stored, version: int, data: bytes) -> bool:
-        if self.away:
-            raise FleetError("memory: away")
-        race, self.before_swap = self.before_swap, lambda: None
-        race()
-        if before != self.stored:
-            return False
-        self.stored = Stored(data, version, before.life)
-        self.writes += 1
-        return True
-
-    def notes(self) -> list[str]:
-        return []
-
-    def close(self) -> None:
-        self.away = True
-
-    def record(self) -> Record:
-        assert self.stored.data is not None
-        return decoded(self.stored.data)
 
 
 class Control:

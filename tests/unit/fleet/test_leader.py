@@ -11,51 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowlane.errors import DeposedError, FleetError
-from shadowlane.fleet.engine import Engine, Stored
+from shadowlane.fleet.engine import Engine
 from shadowlane.fleet.leader import FleetLeader
 from shadowlane.fleet.member import DRIFT
 from shadowlane.fleet.opening import open_engine
 from tests.support.redisserver import RedisServer
 from tests.support.servers import postgres_server
 
+from .memory import Memory
+
 LEASE_S = 20.0
-
-
-class Memory:
-    """An engine in memory, that can be away, and be started again without its last writes."""
-
-    kind = "memory"
-
-    def __init__(self) -> None:
-        self.stored = Stored(None, None, "1")
-        self.history = [self.stored]
-        self.away = False
-
-    def read(self) -> Stored:
-        if self.away:
-            raise FleetError("memory: away")
-        return self.stored
-
-    def swap(self, before: Stored, version: int, data: bytes) -> bool:
-        if self.away:
-            raise FleetError("memory: away")
-        if before != self.stored:
-            return False
-        self.stored = Stored(data, version, before.life)
-        self.history.append(self.stored)
-        return True
-
-    def restart(self, lose: int) -> None:
-        self.history = self.history[: max(len(self.history) - lose, 1)]
-        kept = self.history[-1]
-        self.stored = Stored(kept.data, kept.version, str(int(self.stored.life) + 1))
-        self.history.append(self.stored)
-
-    def notes(self) -> list[str]:
-        return []
-
-    def close(self) -> None:
-        pass
 
 
 class World:

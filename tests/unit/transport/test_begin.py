@@ -14,11 +14,11 @@ import uvloop
 from shadowlane import _core
 from shadowlane.config import ShadowConfig
 from shadowlane.dispatch.arm import Arm, ArmOptions
-from shadowlane.errors import ShadowlaneError
 from shadowlane.score import extract_answer
 from shadowlane.transport import NativeTransport, open_transport
 from shadowlane.types import CleanAnswer, Outcome, ShadowCounts
 from tests.support.faulty import ANSWER, FaultyServer
+from tests.support.panics import PROBE, can_panic
 from tests.unit.transport.test_http import make_copy
 from tests.unit.worker.world import Run, copy_of
 
@@ -179,18 +179,7 @@ def test_a_shadow_that_fails_in_the_middle_costs_its_own_rows(tmp_path: Path, mo
     asyncio.run(go())
 
 
-PROBE = "shadowlane panic probe"
-
-
-def _panics() -> bool:
-    try:
-        _core.Sanitizer().text(PROBE)
-    except ShadowlaneError:
-        return True
-    return False
-
-
-@pytest.mark.skipif(not _panics(), reason="the extension was built without the feature panic-probe")
+@can_panic
 def test_a_panic_in_sanitizing_costs_that_answer_alone(tmp_path: Path) -> None:
     async def go() -> None:
         script = [json.dumps(text).encode() for text in ("yes", PROBE, "yes", "yes")]

@@ -13,12 +13,12 @@ from shadowlane.capture.lane import Lane
 from shadowlane.config import Config
 from shadowlane.detect import DetectingDrainer, DetectingSanitizer, Detector, Found, Hook
 from shadowlane.dispatch.arm import Arm
-from shadowlane.errors import ShadowlaneError
 from shadowlane.policy import lane_policy
 from shadowlane.store import StoredPair, open_store
 from shadowlane.types import Copy, Outcome, StubbedCall
 from shadowlane.worker.pipeline import Pipeline
 from shadowlane.worker.writer import Writer
+from tests.support.panics import PROBE, can_panic
 
 from .world import Plain, Shadow
 
@@ -134,18 +134,7 @@ def test_a_call_that_could_not_be_looked_at_is_not_kept(tmp_path: Path) -> None:
     assert "planted" not in str(rows)
 
 
-PROBE = "shadowlane panic probe"
-
-
-def _panics() -> bool:
-    try:
-        _core.Sanitizer().text(PROBE)
-    except ShadowlaneError:
-        return True
-    return False
-
-
-@pytest.mark.skipif(not _panics(), reason="the extension was built without the feature panic-probe")
+@can_panic
 def test_a_panic_of_the_core_costs_the_contents_of_its_row(tmp_path: Path) -> None:
     config = config_at(tmp_path)
     mirrored(config, PROBE)
