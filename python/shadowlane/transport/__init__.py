@@ -11,6 +11,7 @@ from ..config import ShadowConfig
 from ..types import Transport
 from .http import HttpTransport
 from .native import NativeTransport
+from .rounds import Rounds
 from .stub import Reader
 
 __all__ = ["HttpTransport", "NativeTransport", "Transport", "open_transport"]
@@ -39,18 +40,7 @@ def open_transport(
     Connects nowhere yet. Raises :class:`~shadowlane.errors.MissingExtraError` without aiohttp where it is needed, and
     :class:`~shadowlane.errors.ConfigError` when ``ca_file`` cannot be used.
     """
-    if not shadow.runs_native:
-        return HttpTransport(
-            name, shadow, credential, read=read, stub_rounds=stub_rounds, where=where, propagate=propagate
-        )
-    return NativeTransport(
-        name,
-        shadow,
-        credential,
-        read=read,
-        stub_rounds=stub_rounds,
-        where=where,
-        propagate=propagate,
-        sanitizer=sanitizer,
-        sanitized_bytes=sanitized_bytes,
-    )
+    rounds = Rounds(name, shadow, credential, read=read, stub_rounds=stub_rounds, where=where, propagate=propagate)
+    if shadow.runs_native:
+        return NativeTransport(rounds, sanitizer=sanitizer, sanitized_bytes=sanitized_bytes)
+    return HttpTransport(rounds)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..config import ShadowConfig
@@ -19,7 +17,6 @@ from .authorities import NO_CERTIFICATES, bad_bundle
 from .body import BodyError, BoundedBody
 from .call import Call, kept_headers
 from .rounds import Round, Rounds
-from .stub import Reader
 
 if TYPE_CHECKING:
     import aiohttp
@@ -36,39 +33,19 @@ class HttpTransport:
 
     kind = "aiohttp"
 
-    def __init__(
-        self,
-        name: str,
-        shadow: ShadowConfig,
-        credential: tuple[bytes, bytes] | None,
-        *,
-        read: Reader | None = None,
-        stub_rounds: int = 0,
-        where: str | None = None,
-        propagate: bool = False,
-        clock_ns: Callable[[], int] = time.time_ns,
-    ) -> None:
+    def __init__(self, rounds: Rounds) -> None:
         try:
             import aiohttp
         except ImportError:
-            raise MissingExtraError(f"the HTTP transport to shadow {name!r}", "worker", "aiohttp") from None
+            raise MissingExtraError(f"the HTTP transport to shadow {rounds.name!r}", "worker", "aiohttp") from None
         from .connection import AnswerError, LenientConnector
 
         self._aiohttp = aiohttp
         self._answer_error = AnswerError
         self._connector = LenientConnector
-        self._rounds = Rounds(
-            name,
-            shadow,
-            credential,
-            read=read,
-            stub_rounds=stub_rounds,
-            where=where,
-            propagate=propagate,
-            clock_ns=clock_ns,
-        )
-        self._shadow = shadow
-        self._tls = _tls(self._rounds.where, shadow)
+        self._rounds = rounds
+        self._shadow = rounds.shadow
+        self._tls = _tls(rounds.where, rounds.shadow)
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, copy: Copy) -> Outcome:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -20,11 +19,9 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from .. import _core
-from ..config import ShadowConfig
 from ..types import Answered, CleanAnswer, Copy, Headers, Outcome
 from .authorities import NO_CERTIFICATES, bad_bundle
 from .rounds import Exchange, Round, Rounds
-from .stub import Reader
 
 __all__ = ["NativeTransport"]
 
@@ -36,30 +33,8 @@ class NativeTransport:
 
     kind = "native"
 
-    def __init__(
-        self,
-        name: str,
-        shadow: ShadowConfig,
-        credential: tuple[bytes, bytes] | None,
-        *,
-        read: Reader | None = None,
-        stub_rounds: int = 0,
-        where: str | None = None,
-        propagate: bool = False,
-        sanitizer: _core.Sanitizer | None = None,
-        sanitized_bytes: int = 0,
-        clock_ns: Callable[[], int] = time.time_ns,
-    ) -> None:
-        self.rounds = Rounds(
-            name,
-            shadow,
-            credential,
-            read=read,
-            stub_rounds=stub_rounds,
-            where=where,
-            propagate=propagate,
-            clock_ns=clock_ns,
-        )
+    def __init__(self, rounds: Rounds, *, sanitizer: _core.Sanitizer | None = None, sanitized_bytes: int = 0) -> None:
+        self.rounds = rounds
         self._target = _target(self.rounds, sanitizer, sanitized_bytes)
         self._link: _Link | None = None
         self._origin = 0

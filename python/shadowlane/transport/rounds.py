@@ -60,7 +60,7 @@ class Rounds:
     ) -> None:
         self.shadow = shadow
         self.where = f"shadows.{name}." if where is None else where
-        self._name = name
+        self.name = name
         self.outgoing = _core.Outgoing(shadow.url, credential, f"shadowlane/{__version__}")
         self._sign_key = shadow.sign_key(where=self.where)
         self._read = read or _reads_nothing
@@ -70,7 +70,7 @@ class Rounds:
 
     def exchange(self, copy: Copy) -> Exchange:
         """What is sent for a copy; its call begins now."""
-        return Exchange(self, copy, Call(self._name, self._clock_ns()))
+        return Exchange(self, copy, Call(self.name, self._clock_ns()))
 
     def first(self, copy: Copy, call: Call) -> tuple[_Asked, Conversation]:
         """The first request, and the talk that it begins."""
@@ -79,7 +79,7 @@ class Rounds:
             target, body, call.normalised = _core.rewrite_model(copy.preset, target, body, self.shadow.model)
         more = []
         if self._propagate:
-            more = [("traceparent", traceparent(copy.shadow_id, self._name)), ("tracestate", TRACE_STATE)]
+            more = [("traceparent", traceparent(copy.shadow_id, self.name)), ("tracestate", TRACE_STATE)]
         return _Asked(target, more, body), Conversation(copy, body, self._read, self._stub_rounds)
 
     def signed(self, copy: Copy, asked: _Asked) -> list[tuple[str, str]]:

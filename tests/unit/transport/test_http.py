@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from shadowlane.config import ShadowConfig
 from shadowlane.errors import ConfigError, MissingExtraError
 from shadowlane.transport import HttpTransport, Transport, open_transport
+from shadowlane.transport.rounds import Rounds
 from shadowlane.types import REASONS, Copy, Headers, Outcome
 from tests.support.faulty import ANSWER, FaultyServer
 
@@ -345,7 +346,7 @@ def test_a_bad_ca_file_is_an_error_at_start(tmp_path: Path) -> None:
 def test_a_missing_aiohttp_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'shadowlane\[worker\]'"):
-        HttpTransport("candidate", ShadowConfig(url="http://x.example"), None)
+        HttpTransport(Rounds("candidate", ShadowConfig(url="http://x.example"), None))
 
 
 @pytest.mark.parametrize("trusted", [False, True])
