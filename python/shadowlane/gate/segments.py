@@ -206,6 +206,9 @@ def _finding(one: SegmentSums, what: str, spread: Spread, limit: _Limit) -> Find
 def _p_value(spread: Spread, limit: _Limit) -> float:
     """The smallest risk at which the lower bound is beyond the target, at any time."""
 
+    if limit.noise is None:
+        return max(spread.risk(spread.mean - limit.target, upper=False), _LEAST_ALPHA)
+
     def beyond(alpha: float) -> bool:
         return limit.lower(spread, alpha) > limit.at(alpha)
 

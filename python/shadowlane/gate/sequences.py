@@ -44,6 +44,8 @@ _WEIGHTS: _Floats = (np.arange(30, dtype=np.float64) + 1) ** -1.2
 LOG_WEIGHTS: _Floats = np.log(_WEIGHTS / _WEIGHTS.sum())
 _COST: _Floats = -np.log1p(-BETS) - BETS
 _NEWTON_STEPS = 12
+_SETTLED = 1e-14
+"""A step of Newton's that is a smaller part of where it leads changes no digit that is shown."""
 _BISECTIONS = 60
 
 _QUANTILE_PRIOR = 50.0
@@ -79,9 +81,18 @@ def _boundary(variance: _Floats, alpha: float) -> _Floats:
         top = exponents.max(axis=-1, keepdims=True)
         terms = np.exp(exponents - top)
         total = terms.sum(axis=-1)
-        value = np.log(total) + top[..., 0]
-        u = u - (value - level) / ((terms * BETS).sum(axis=-1) / total)
+        step = (np.log(total) + top[..., 0] - level) / ((terms * BETS).sum(axis=-1) / total)
+        u = u - step
+        if (step <= _SETTLED * u).all():
+            break
     return u
+
+
+def _evidence(u: float, variance: float) -> float:
+    """What :func:`_boundary` finds the root of, less the level: the logarithm of the mixture at ``u``."""
+    exponents = BETS * u - (_COST * variance - LOG_WEIGHTS)
+    top = float(exponents.max())
+    return top + math.log(float(np.exp(exponents - top).sum()))
 
 
 def _paths(values: _Floats, low: float, high: float) -> tuple[_Floats, _Floats, _Floats]:
@@ -215,6 +226,16 @@ class Spread:
         count = float(self.n) if n is None else n
         variance = self.variances[upper] * self.design.total * count / self.n / company**2
         return self.unit * company * float(_boundary(np.array([variance]), alpha / 2)[0]) / count
+
+    def risk(self, distance: float, *, upper: bool = True) -> float:
+        """The smallest ``alpha`` at which the bound lies no further than ``distance`` from the mean: what
+        :meth:`radius` says, the other way round; 1 where no smaller one does."""
+        company = max(self.design.runs, self.together, 1.0)
+        if not self.n or not math.isfinite(company) or distance <= 0:
+            return 1.0
+        variance = self.variances[upper] * self.design.total / company**2
+        evidence = _evidence(distance * self.n / (self.unit * company), variance) - math.log(2)
+        return math.exp(-max(evidence, 0.0))
 
     def interval(self, alpha: float = 0.05) -> Interval:
         """Bounds that hold at any time with 1 − ``alpha``; without values, the whole range."""

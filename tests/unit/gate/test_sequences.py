@@ -178,3 +178,27 @@ def test_a_spread_says_how_wide_the_bounds_of_more_values_are() -> None:
     values = np.random.default_rng(18).random(8000)
     few = Spread.of(values[:1000])
     assert few.radius(0.05, 8000) == pytest.approx(Spread.of(values).radius(0.05), rel=0.05)
+
+
+@given(
+    st.integers(1, 10**6),
+    st.floats(0.0, 1.0),
+    st.floats(0.0, 1.0),
+    st.floats(1e-9, 0.9),
+    st.sampled_from([Design(), Design(3.0), Design(7.0, 2.0)]),
+    st.booleans(),
+)
+def test_risk_is_the_radius_the_other_way_round(
+    n: int, mean: float, share: float, alpha: float, design: Design, upper: bool
+) -> None:
+    spread = Spread.of_sums(mean, n, share * mean * (1 - mean), high=1.0, design=design, together=2.0)
+    radius = spread.radius(alpha, upper=upper)
+    assert spread.risk(radius, upper=upper) == pytest.approx(alpha, rel=1e-6)
+    assert spread.risk(radius * 1.01, upper=upper) < alpha < spread.risk(radius * 0.99, upper=upper)
+
+
+def test_no_distance_and_no_values_are_no_evidence() -> None:
+    spread = Spread.of_sums(0.5, 10**6, 0.25, high=1.0, design=Design(), together=1.0)
+    assert (spread.risk(0.0), spread.risk(-1.0), spread.risk(1e-12)) == (1.0, 1.0, 1.0)
+    assert Spread.of(np.zeros(0)).risk(1.0) == 1.0
+    assert Spread.of_sums(0.5, 9, 0.25, high=1.0, design=Design(math.inf), together=1.0).risk(0.4) == 1.0
