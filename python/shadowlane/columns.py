@@ -20,6 +20,7 @@ __all__ = [
     "CopyCounts",
     "HostCounts",
     "HostSeen",
+    "KeptFold",
     "ScoreColumns",
     "Setting",
     "Texts",
@@ -205,6 +206,23 @@ class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
 
     def __len__(self) -> int:
         return len(self.started_ns)
+
+
+class KeptFold(NamedTuple):
+    """What was made of many rows so far, and which rows these were. What a state is, its maker alone knows."""
+
+    shadow: str
+    name: str
+    """Everything that decides what the state is, but for the rows."""
+    since_ns: int
+    until_ns: int
+    """Of rows that began before."""
+    control: str
+    """Whose rows were read beside it; empty: nobody's."""
+    rows: tuple[int, int]
+    """How many, and the sum of their times since ``since_ns``, modulo 2^61."""
+    control_rows: tuple[int, int]
+    state: bytes
 
 
 class Timed(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,13 +29,29 @@ def test_a_short_run_measures_each_command(
     assert packed is not None
     assert int(packed[1]) > 0
     assert 200 < int(packed[2]) <= 300
+    assert re.fullmatch(r"\d+ folds of [\d.]+ MB: [\d.]+ s of processor, [\d.]+ s at most for a piece", lines[3])
     found = [
         re.fullmatch(r"(\w+) --json +300 rows +([\d.]+) s +([\d.]+) s of processor +(\d+) MiB .*", line)
-        for line in lines[3:]
+        for line in lines[4:]
     ]
     assert [one[1] for one in found if one] == ["gate", "report", "status"]
     assert all(one and float(one[3]) > 0 and int(one[4]) > 10 for one in found)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_that_were_kept_are_used_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["rows", "--rows", "200", "--bodies", "64", "--keep", str(tmp_path), "--no-blocks"]
+    monkeypatch.setattr(sys, "argv", given)
+    assert main() == 0
+    assert "200 rows" in capsys.readouterr().out
+    assert main() == 0
+    assert "bytes a row" not in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", [*given, "--rows", "300"])
+    with pytest.raises(SystemExit):
+        main()
+    assert f"{tmp_path} holds 200 rows" in capsys.readouterr().err
 
 
 def test_packing_is_measured_three_ways(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

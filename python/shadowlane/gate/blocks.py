@@ -66,6 +66,10 @@ class Blocks:
             self._sums[: self._count] = self._sums[0:end:2] + self._sums[1:end:2]
             self.length *= 2
 
+    def in_use(self) -> dict[str, _Floats]:
+        """By field, what is in use of the room that it has."""
+        return {"_sums": self._sums[: self._count]}
+
     def _add_jumps(self, values: _Floats) -> None:
         """Second differences of single values, which blocks may soon not show any more."""
         values = np.concatenate([self._last, values])

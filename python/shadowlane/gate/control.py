@@ -5,10 +5,13 @@ Invariant: what is kept is sums, and of the very window, routes and embedder tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+from ..columns import ScoreColumns
 from .fold import RowSource
+from .kept import ALL, folded
 from .reverse import turned
 from .segments import SegmentSource, SegmentSums, same_segments
 from .series import SeriesFold
@@ -20,6 +23,42 @@ _Key = tuple[int, str, tuple[str, ...]]
 
 class ControlSource(RowSource, SegmentSource, Protocol):
     """What reading the control's rows needs of the store."""
+
+
+@dataclass(frozen=True)
+class FloorPlan:
+    """The control's own rows. See :class:`.kept.Plan`."""
+
+    store: ControlSource
+    shadow: str
+    since_ns: int
+    embedder: str
+    without: tuple[str, ...]
+    reverse: bool
+    control: str = ""
+    until_ns: int = ALL
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """See :class:`.kept.Plan`."""
+        return {
+            "kind": "floors",
+            "embedder": self.embedder,
+            "without": sorted(self.without),
+            "reverse": self.reverse,
+        }
+
+    def new(self) -> SeriesFold:
+        """See :class:`.kept.Plan`."""
+        return SeriesFold(self.embedder, with_control=True)
+
+    def pieces(self, from_ns: int, until_ns: int) -> Iterator[ScoreColumns]:
+        """See :class:`.kept.Plan`."""
+        return self.store.pieces(self.shadow, from_ns, without=self.without, until_ns=until_ns)
+
+    def add(self, fold: SeriesFold, piece: ScoreColumns) -> None:
+        """See :class:`.kept.Plan`."""
+        fold.add_control(turned(piece) if self.reverse else piece)
 
 
 class ControlRows:
@@ -34,11 +73,12 @@ class ControlRows:
         """The control's values by rule since then, but for the routes of ``without``; ``embedder``: whose ΔS counts."""
         key = since_ns, embedder, tuple(without)
         if key not in self._floors:
-            fold = SeriesFold(embedder, with_control=True)
-            for columns in self._store.pieces(self._name, since_ns, without=without):
-                fold.add_control(turned(columns) if self._reverse else columns)
-            self._floors[key] = fold
+            self._floors[key] = folded(self._store, self.plan(since_ns, embedder, without))
         return self._floors[key]
+
+    def plan(self, since_ns: int, embedder: str, without: Sequence[str]) -> FloorPlan:
+        """What is folded for :meth:`floors`."""
+        return FloorPlan(self._store, self._name, since_ns, embedder, tuple(without), self._reverse)
 
     def segments(
         self, since_ns: int, embedder: str, without: Sequence[str], wanted: Sequence[SegmentSums]

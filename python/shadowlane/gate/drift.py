@@ -23,7 +23,7 @@ from .sample import Sample
 from .selection import DELTA_S_MAX
 from .series import Series, joined
 from .stream import Stream
-from .window import Start, last_change, window_start
+from .window import last_change, window_start
 
 __all__ = ["BATCHES", "MOST_SQUARE", "Batch", "Drift", "DriftFold", "drift_of"]
 
@@ -158,18 +158,14 @@ class PastSource(Protocol):
 
 
 def drift_of(
-    config: Config, shadow: str, store: PastSource, start: Start, now_ns: int, fold: DriftFold, *, whole: bool
+    config: Config, shadow: str, store: PastSource, now_ns: int, fold: DriftFold, earlier: Sample, *, whole: bool
 ) -> Drift:
-    """The drift of one shadow. ``whole``: of a file, which has nothing before it."""
+    """The drift of one shadow. ``earlier``: ΔS of the window before. ``whole``: of a file, which has nothing before
+    it."""
     spread, level = fold.spread()
     if whole or not fold.embedder:
         return Drift(deltas=fold.deltas, spread=spread, level=level)
     length = int(config.gate.window_hours * _HOUR_NS)
-    earlier = Sample(1)
-    # Where a control runs, it shows what is usual.
-    past = start.since_ns - length, start.since_ns, fold.embedder
-    for values in () if fold.with_control else store.delta_values(shadow, *past):
-        earlier.add(np.arange(earlier.n, earlier.n + len(values)), np.clip(values, 0.0, DELTA_S_MAX))
     batches = _batches(config, shadow, store, now_ns, length, fold.embedder)
     return Drift(deltas=fold.deltas, earlier=earlier, batches=batches, spread=spread, level=level)
 

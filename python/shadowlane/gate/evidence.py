@@ -25,9 +25,12 @@ from .accounts import FailureSource, burns_of
 from .control import ControlRows
 from .direct import Direct
 from .drift import PastSource, drift_of
-from .fold import RowFold, RowSource, fold_rows
+from .earlier import earlier_plan
+from .fold import RowFold, RowPlan, RowSource, plan_rows
 from .hosts import NO_ROOM, Counted, counted_over, own_counts
+from .kept import Plan, folded
 from .rules import Evidence, Sampling, Window
+from .sample import Sample
 from .segments import SegmentSource, SegmentSums, segments_of
 from .trial import Piece, Trial
 from .verdict import Verdict, evaluate
@@ -37,6 +40,7 @@ __all__ = [
     "EvidenceSource",
     "direct_of",
     "evaluate_lane",
+    "lane_plans",
     "trial_of",
     "why_no_trial",
     "window_start",
@@ -96,20 +100,13 @@ def _evidence(
     control: ControlRows | None,
 ) -> Evidence:
     whole, reverse = bool(status.get("no_lane")), _is_reverse(config, name)
-    start = start_of(config, name, store, now, whole=whole, fleet=fleet_pins(status, name))
-    wrong = wrong_routes(store.refused_routes(name, start.counted_ns))
-    without = [route for route, _ in wrong]
-    rows = fold_rows(
-        store,
-        name,
-        start.counted_ns,
-        control="" if control is None else _CONTROL,
-        slot_wait_ms=config.gate.slot_wait_ms,
-        without=without,
-        window_ns=None if whole else int(config.gate.window_hours * _HOUR_NS),
-        reverse=reverse,
-    )
-    timed, embedder = store.latency(start.since_ns), rows.drift.embedder
+    start, wrong, plan = _planned(config, name, status, store, now)
+    without, embedder = list(plan.without), plan.embedder
+    rows = folded(store, plan)
+    earlier = Sample(1)  # where a control runs, it shows what is usual
+    if embedder and control is None and not whole:
+        earlier = folded(store, earlier_plan(config, name, store, start, embedder))
+    timed = store.latency(start.since_ns)
     parts: tuple[SegmentSums, ...] = ()
     if not rows.never_asked:
         least = config.gate.segment_pairs
@@ -138,7 +135,7 @@ def _evidence(
             segments=(parts, same),
             expected={pin: some.expected for pin, some in config.pins.items()},
         ),
-        drift=drift_of(config, name, store, start, now, rows.drift, whole=whole),
+        drift=drift_of(config, name, store, now, rows.drift, earlier, whole=whole),
         changes=rows.change.watched(),
         no_lane=status.get("no_lane", ""),
         never_asked=_refused(config, name, store, start.since_ns) if rows.never_asked else "",
@@ -146,6 +143,41 @@ def _evidence(
             f"{route} ({n} copies): {_refused(config, name, store, start.counted_ns, route)}" for route, n in wrong
         ),
     )
+
+
+def _planned(
+    config: Config, name: str, status: Mapping[str, Any], store: EvidenceSource, now: int
+) -> tuple[Start, list[tuple[str, int]], RowPlan]:
+    """A shadow's window, the routes that do not count in it with their copies, and what is folded of its rows."""
+    whole = bool(status.get("no_lane"))
+    start = start_of(config, name, store, now, whole=whole, fleet=fleet_pins(status, name))
+    wrong = wrong_routes(store.refused_routes(name, start.counted_ns))
+    plan = plan_rows(
+        store,
+        name,
+        start.counted_ns,
+        control=_CONTROL if _CONTROL in config.arms() else "",
+        slot_wait_ms=config.gate.slot_wait_ms,
+        without=[route for route, _ in wrong],
+        window_ns=None if whole else int(config.gate.window_hours * _HOUR_NS),
+        reverse=_is_reverse(config, name),
+    )
+    return start, wrong, plan
+
+
+def lane_plans(config: Config, status: Mapping[str, Any], store: EvidenceSource, now_ns: int) -> list[Plan[Any]]:
+    """Everything that :func:`evaluate_lane` folds at that time, for whoever folds it beforehand."""
+    found: list[Plan[Any]] = []
+    for name in config.shadows:
+        start, _, plan = _planned(config, name, status, store, now_ns)
+        found.append(plan)
+        if plan.control:
+            reverse = _is_reverse(config, name)
+            floors = ControlRows(store, plan.control, reverse=reverse)
+            found.append(floors.plan(plan.since_ns, plan.embedder, plan.without))
+        elif plan.embedder:
+            found.append(earlier_plan(config, name, store, start, plan.embedder))
+    return found
 
 
 def _counters(

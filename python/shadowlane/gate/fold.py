@@ -6,7 +6,8 @@ Invariant: what is held does not grow with the rows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,23 +15,30 @@ from ..columns import ScoreColumns
 from .accounts import AccountFold
 from .change import ChangeFold
 from .drift import DriftFold
+from .kept import ALL, FoldSource
 from .reverse import turned
 from .sample import PairedSample
 from .selection import comparable, sent, tried_in_vain
 from .series import SeriesFold, question_of
 from .timeline import Timeline
 
-__all__ = ["RowFold", "RowSource", "fold_rows"]
+__all__ = ["RowFold", "RowPlan", "RowSource", "plan_rows"]
 
 
-class RowSource(Protocol):
+class RowSource(FoldSource, Protocol):
     """What reading the rows needs of the store."""
 
     def pieces(
-        self, shadow: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+        self, shadow: str, since_ns: int | None = None, *, without: Sequence[str] = (), until_ns: int = ALL
     ) -> Iterator[ScoreColumns]: ...
     def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+        self,
+        shadow: str,
+        other: str,
+        since_ns: int | None = None,
+        *,
+        without: Sequence[str] = (),
+        until_ns: int = ALL,
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]: ...
     def last_embedder(self, shadow: str, since_ns: int | None = None) -> str: ...
 
@@ -92,26 +100,79 @@ class RowFold:
         return 0 < self._tried == self._in_vain
 
 
-def fold_rows(
+@dataclass(frozen=True, kw_only=True)
+class RowPlan:
+    """A shadow's rows in ``store`` since a moment, beside them the ``control``'s of the same requests (its name; empty:
+    none runs), but for the routes of ``without``. ``reverse``: the shadow is the baseline (:mod:`.reverse`)."""
+
+    store: RowSource
+    shadow: str
+    since_ns: int
+    control: str = ""
+    embedder: str
+    slot_wait_ms: float = 200.0
+    without: tuple[str, ...] = ()
+    window_ns: int | None = None
+    reverse: bool = False
+    until_ns: int = ALL
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """See :class:`.kept.Plan`."""
+        return {
+            "kind": "rows",
+            "embedder": self.embedder,
+            "slot_wait_ms": self.slot_wait_ms,
+            "without": sorted(self.without),
+            "window_ns": self.window_ns,
+            "reverse": self.reverse,
+        }
+
+    def new(self) -> RowFold:
+        """See :class:`.kept.Plan`."""
+        return RowFold(
+            self.embedder,
+            with_control=bool(self.control),
+            slot_wait_ms=self.slot_wait_ms,
+            window_ns=self.window_ns,
+            reverse=self.reverse,
+        )
+
+    def pieces(self, from_ns: int, until_ns: int) -> Iterator[tuple[ScoreColumns, ScoreColumns | None]]:
+        """See :class:`.kept.Plan`."""
+        if self.control:
+            yield from self.store.pieces_beside(
+                self.shadow, self.control, from_ns, without=self.without, until_ns=until_ns
+            )
+            return
+        for columns in self.store.pieces(self.shadow, from_ns, without=self.without, until_ns=until_ns):
+            yield columns, None
+
+    def add(self, fold: RowFold, piece: tuple[ScoreColumns, ScoreColumns | None]) -> None:
+        """See :class:`.kept.Plan`."""
+        fold.add(*piece)
+
+
+def plan_rows(
     store: RowSource,
     shadow: str,
-    since_ns: int | None,
+    since_ns: int,
     *,
     control: str = "",
     slot_wait_ms: float = 200.0,
     without: Sequence[str] = (),
     window_ns: int | None = None,
     reverse: bool = False,
-) -> RowFold:
-    """Read a shadow's rows, beside them the ``control``'s of the same requests (its name; empty: none runs), but for
-    the routes of ``without``. ``reverse``: the shadow is the baseline (:mod:`.reverse`)."""
-    with_control = bool(control)
-    embedder = store.last_embedder(shadow, since_ns)
-    fold = RowFold(embedder, with_control=with_control, slot_wait_ms=slot_wait_ms, window_ns=window_ns, reverse=reverse)
-    if not control:
-        for columns in store.pieces(shadow, since_ns, without=without):
-            fold.add(columns)
-        return fold
-    for columns, beside in store.pieces_beside(shadow, control, since_ns, without=without):
-        fold.add(columns, beside)
-    return fold
+) -> RowPlan:
+    """The plan of one shadow's verdict: ΔS that counts is that of the embedder which scored last."""
+    return RowPlan(
+        store=store,
+        shadow=shadow,
+        since_ns=since_ns,
+        control=control,
+        embedder=store.last_embedder(shadow, since_ns),
+        slot_wait_ms=slot_wait_ms,
+        without=tuple(without),
+        window_ns=window_ns,
+        reverse=reverse,
+    )

@@ -68,6 +68,10 @@ class Sample:
         taken: NDArray[np.bool_] = mixed(keys) & np.uint64((1 << self.halvings) - 1) == 0
         return taken
 
+    def in_use(self) -> dict[str, NDArray[np.generic]]:
+        """By field, what is in use of the room that it has."""
+        return {"_values": self._values[:, : self._kept], "_keys": self._keys[: self._kept]}
+
     def __len__(self) -> int:
         return self._kept
 

@@ -23,7 +23,7 @@ from .selection import DELTA_S_MAX, failed_copies, repeated, sent
 from .stream import Stream
 from .targets import SCORE_RULES, Target
 
-__all__ = ["Series", "SeriesFold", "joined", "question_of", "reading"]
+__all__ = ["RuleStreams", "Series", "SeriesFold", "joined", "question_of", "reading"]
 
 _Floats = NDArray[np.float64]
 _Reading = tuple[_Floats, NDArray[np.bool_]]
@@ -57,7 +57,7 @@ def question_of(columns: ScoreColumns) -> NDArray[np.int64]:
     return np.where(columns.group >= 0, columns.group, asked)
 
 
-class _Rule:
+class RuleStreams:
     """The streams of one rule."""
 
     def __init__(self, target: Target, questions: Questions) -> None:
@@ -93,7 +93,7 @@ class SeriesFold:
     def __init__(self, embedder: str, *, with_control: bool) -> None:
         self._embedder, self._with_control = embedder, with_control
         self._questions = Questions()
-        self._rules = [_Rule(target, self._questions) for target in SCORE_RULES]
+        self._rules = [RuleStreams(target, self._questions) for target in SCORE_RULES]
         self._tails = PairedSample()
 
     def add(

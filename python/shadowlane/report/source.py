@@ -44,12 +44,15 @@ class NoPairs:
     """The store of a lane whose worker has not stored anything yet."""
 
     def pieces(
-        self, shadow: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+        self, shadow: str, since_ns: int | None = None, *, without: Sequence[str] = (), until_ns: int = 0
     ) -> Iterator[ScoreColumns]:
         yield from ()
 
+    def kept_fold(self, shadow: str, name: str, *, until_ns: int = 0) -> tuple[int, bytes] | None:
+        return None
+
     def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = (), until_ns: int = 0
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
         yield from ()
 

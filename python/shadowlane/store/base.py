@@ -12,10 +12,10 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ..columns import HostCounts
+from ..columns import HostCounts, KeptFold
 from ..types import JudgeVerdict, Pair
 from .backlog import BEGUN, DAMAGED, begun
 from .block_totals import PartTotals
@@ -23,6 +23,7 @@ from .blocks import Block
 from .columns import judge_values
 from .engine import Database
 from .exemplars import Exemplars
+from .folds import drop_left, put_fold
 from .hosts import forget_hosts, save_host
 from .latency import PUT_ROW
 from .observed import ADD_OBSERVED, Tally
@@ -215,6 +216,16 @@ class Store(Reads, ABC):
                     self._hold(-damaged)
                     self._db.execute(SET_META, (DAMAGED, str(int(self._meta(DAMAGED) or 0) + 1)))
         return False
+
+    def keep_fold(self, kept: KeptFold) -> None:
+        """Keep what was made of many rows (:mod:`.folds`) in the stead of what was made of fewer of them."""
+        with self._db.explained("keep a fold"), self._db.transaction():
+            self._hold(put_fold(self._db, kept, self._clock_ns()))
+
+    def drop_folds(self, used: Collection[tuple[str, str]]) -> None:
+        """Drop the folds that nobody brings forward any more, but for those of these shadows and names."""
+        with self._db.explained("delete old folds"), self._db.transaction():
+            self._hold(-drop_left(self._db, used, self._clock_ns()))
 
     def _hold(self, size: int) -> None:
         """Count bytes that are kept beside rows, within a transaction, where the engine counts them."""

@@ -64,27 +64,38 @@ class BlockReads:
     """Blocks whose rows are read in their stead."""
 
     def pieces(
-        self, shadow: str | None = None, since_ns: int | None = None, *, without: Sequence[str] = ()
+        self,
+        shadow: str | None = None,
+        since_ns: int | None = None,
+        *,
+        without: Sequence[str] = (),
+        until_ns: int = ALL,
     ) -> Iterator[ScoreColumns]:
         """Scores, times and statuses as numpy columns, by rising ``started_ns``, some thousand rows at a time, but for
         the routes of ``without``; bodies are not touched. As with :meth:`iter_pairs`, close the iterator or read it to
-        its end.
+        its end. ``until_ns``, of one shadow: where no more rows are wanted, which is where a block ends or none is.
         """
         with self._db.explained("read"):
             if shadow is None:
                 wanted = selected(since_ns, shadow, without, dialect=self._db.dialect)
                 yield from map(score_columns, score_rows(self._db, *wanted))
                 return
-            for some in self._stretches(shadow, since_ns, ALL):
+            for some in self._stretches(shadow, since_ns, until_ns):
                 yield from self._columns(shadow, some, without)
 
     def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+        self,
+        shadow: str,
+        other: str,
+        since_ns: int | None = None,
+        *,
+        without: Sequence[str] = (),
+        until_ns: int = ALL,
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
         """The same, and beside each piece the rows of another shadow with the same ``shadow_id``, in any order."""
         with self._db.explained("read"):
             theirs = self._stretches(other, since_ns, ALL)
-            for some in self._stretches(shadow, since_ns, ALL):
+            for some in self._stretches(shadow, since_ns, until_ns):
                 if some.block is None:
                     for rows in score_rows(self._db, *self._within(shadow, some, without)):
                         yield score_columns(rows), score_columns(rows_beside(self._db, rows, other))

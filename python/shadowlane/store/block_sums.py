@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 import numpy as np
 from numpy.typing import NDArray
 
-from .block_totals import KINDS, PartTotals, QuestionSums, SegmentSums, Versions, failed, named, scored, sent
+from .block_totals import KINDS, SAID, PartTotals, QuestionSums, SegmentSums, Versions, failed, named, scored, sent
 from .blocks import Part
 
 __all__ = [
@@ -232,10 +232,10 @@ def by_route(totals: Iterable[PartTotals]) -> tuple[Counter[str], Counter[str]]:
 
 def said(totals: Iterable[PartTotals]) -> dict[str, Counter[tuple[str, str]]]:
     """See :func:`.tallies.said_counts`: by name of :data:`.block_totals.SAID`, how often both say what."""
-    found: dict[str, Counter[tuple[str, str]]] = {}
+    found: dict[str, Counter[tuple[str, str]]] = {name: Counter() for name in SAID}
     for some in totals:
         for name, lines in some.said.items():
-            found.setdefault(name, Counter()).update({(one, other): n for one, other, n in lines})
+            found[name].update({(one, other): n for one, other, n in lines})
     return found
 
 

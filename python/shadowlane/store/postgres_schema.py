@@ -48,6 +48,7 @@ _OWN: tuple[tuple[str | Callable[[Connection], None], ...], ...] = (
     ),
     tuple(f"ALTER TABLE blocks ALTER COLUMN {name} SET STORAGE EXTERNAL" for name in ("parts", "scores")),
     (lay_out_by_days,),
+    ("ALTER TABLE folds ALTER COLUMN state SET STORAGE EXTERNAL",),  # compressed already
 )
 OWN_VERSION = len(_OWN)
 _BY_DAYS = 3

@@ -14,6 +14,7 @@ from . import block_sums, tallies
 from .apart import furthest_apart
 from .backlog import Backlogs
 from .engine import ALL, Database
+from .folds import KeptFolds
 from .found import Looks
 from .history import History
 from .hosts import HostReads
@@ -36,7 +37,7 @@ _FETCH_ROWS = 256
 _GET_SPENT = "SELECT minute, tokens, money FROM spend WHERE shadow = ? ORDER BY minute"
 
 
-class Reads(History, WindowStarts, Looks, Origins, Walks, Backlogs, HostReads):
+class Reads(History, KeptFolds, WindowStarts, Looks, Origins, Walks, Backlogs, HostReads):
     """Reads of a store. ``_db`` is its database, ``_epoch`` the life of the lane that counts now."""
 
     _db: Database

@@ -266,6 +266,27 @@ _BLOCKS = (
     )
     """,
 )
+_FOLDS = (
+    # What was made of many rows so far, see .folds.
+    """
+    CREATE TABLE folds (
+        id INTEGER PRIMARY KEY,
+        shadow TEXT NOT NULL,
+        name TEXT NOT NULL,
+        since_ns INTEGER NOT NULL,
+        until_ns INTEGER NOT NULL,
+        control TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        total_ns INTEGER NOT NULL,
+        control_n INTEGER NOT NULL,
+        control_total_ns INTEGER NOT NULL,
+        made_ns INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        state BLOB NOT NULL,
+        UNIQUE (shadow, name, until_ns)
+    )
+    """,
+)
 STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
@@ -282,6 +303,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _BOTH_SIDES,
     _PACKED,
     _BLOCKS,
+    _FOLDS,
 )
 SCHEMA_VERSION = len(STEPS)
 

@@ -35,6 +35,7 @@ from .control import ControlLoop, keep_ticking
 from .counted import HostRecorder, keep_host
 from .embedder import open_embedder
 from .fleet import FleetPart, open_fleet
+from .folds import keep_folds
 from .handover import Displaced, Handover
 from .leading import lead
 from .log import log_left_alone
@@ -299,6 +300,7 @@ async def _judge(
             asyncio.create_task(_forgive(directory)),
             asyncio.create_task(_prune(writer)),
             asyncio.create_task(roll_up(writer)),
+            asyncio.create_task(keep_folds(config, writer, store, lambda: fleet.state().get("pins", {}))),
             asyncio.create_task(lead(writer, store, fleet)),
             asyncio.create_task(_record_overhead(writer, overhead)),
         ]

@@ -49,10 +49,10 @@ def partition_rows(db: psycopg.Connection[Any], table: str = "pairs") -> dict[st
 
 
 def kept_bytes(db: psycopg.Connection[Any]) -> tuple[int, int]:
-    """What is counted as kept, and what rows, bodies and blocks say."""
+    """What is counted as kept, and what rows, bodies, blocks and folds say."""
     query = (
         "SELECT coalesce(sum(bytes), 0) + (SELECT coalesce(sum(octet_length(packed)), 0) FROM bodies) "
-        "+ (SELECT coalesce(sum(bytes), 0) FROM blocks) FROM pairs"
+        "+ (SELECT coalesce(sum(bytes), 0) FROM blocks) + (SELECT coalesce(sum(bytes), 0) FROM folds) FROM pairs"
     )
     (rows,) = db.execute(query.encode()).fetchone() or (0,)
     (held,) = db.execute("SELECT coalesce(sum(bytes), 0) FROM held").fetchone() or (0,)

@@ -44,7 +44,8 @@ class Engine:
         with psycopg.connect(config.url, autocommit=True) as db:
             db.execute(f"SET search_path TO {config.schema}")
             db.execute(
-                "TRUNCATE pairs, bodies, counts, arms, spend, strata, exemplars, times, observed, marks, blocks, held"
+                "TRUNCATE pairs, bodies, counts, arms, spend, strata, exemplars, times, observed, marks, blocks, "
+                "folds, held"
             )
             db.execute("DELETE FROM meta WHERE key <> 'identity'")
         with open_store(config) as store:
