@@ -21,6 +21,7 @@ from .engine import ALL, Database
 from .queries import selected
 from .rolling import blocks_of, intact
 from .scores import hash_of, joined_columns, rows_beside, rows_of, score_columns, score_rows, taken
+from .totals_codec import read_totals
 
 __all__ = ["BlockReads"]
 
@@ -37,6 +38,7 @@ _MOST_TOTALS = 1 << 11
 _MOST_KEPT = 64
 """So many pieces of rows without a block: those of the newest hours, for each look some hundred milliseconds."""
 _LATELY_NS = 2 * 3600 * 10**9
+_TOTALS = "SELECT content FROM block_totals WHERE block = ?"
 _PARTS = "SELECT parts FROM blocks WHERE id = ?"
 
 
@@ -214,11 +216,10 @@ class BlockReads:
             if block is not None and block.first_ns >= at and block.until_ns <= until_ns:
                 known = self._totals.get(block)
                 if known is None:
-                    part = self._block_part(shadow, block)
-                    if part is None:
+                    known = self._block_totals(shadow, block)
+                    if known is None:
                         yield from self._row_totals(shadow, some)
                         continue
-                    known = totals_of(part)
                     while len(self._totals) >= _MOST_TOTALS:
                         del self._totals[next(iter(self._totals))]
                     self._totals[block] = known
@@ -229,6 +230,15 @@ class BlockReads:
                 yield from self._row_totals(shadow, some._replace(until_ns=min(some.until_ns, until_ns)))
             elif len((cut := part.within(at, until_ns))["started_ns"]):
                 yield totals_of(cut)
+
+    def _block_totals(self, shadow: str, block: Block) -> PartTotals | None:
+        """As they were kept, or made of the block."""
+        row = self._db.execute(_TOTALS, (block.id,)).fetchone()
+        known = None if row is None else read_totals(bytes(row[0]))
+        if known is not None:
+            return known
+        part = self._block_part(shadow, block)
+        return None if part is None else totals_of(part)
 
     def _row_totals(self, shadow: str, some: _Stretch) -> Iterator[PartTotals]:
         """Of rows: known for as long as a block that was intact counts as such."""

@@ -102,7 +102,13 @@ class _Sums:
 
 
 def totals_of_segments(
-    totals: Iterable[PartTotals], embedder: str, least: int, *, reverse: bool, most: int
+    totals: Iterable[PartTotals],
+    embedder: str,
+    least: int,
+    only: Collection[tuple[str, str]] | None,
+    *,
+    reverse: bool,
+    most: int,
 ) -> list[Segment] | None:
     """See :func:`.segments.segment_rows`, of all routes; ``None`` where there are too many questions for it."""
     sums: dict[str, dict[str, list[float]]] = {kind: {} for kind in KINDS}
@@ -114,7 +120,12 @@ def totals_of_segments(
         for kind, found in some.segments.items():
             _add(sums[kind], found, embedder, reverse=reverse)
     sums[_QUESTION] = {f"group {number}": line for number, line in questions.often(least)}
-    return [segment for kind, by_name in sums.items() for segment in _chosen(kind, by_name, least, most)]
+    return [
+        segment
+        for kind, by_name in sums.items()
+        for segment in _chosen(kind, by_name, least, most if only is None else None)
+        if only is None or segment[:2] in only
+    ]
 
 
 class _Questions:

@@ -29,9 +29,11 @@ __all__ = [
     "DamagedBlockError",
     "Part",
     "block_sql",
+    "opened",
     "part_of",
     "read_part",
     "read_scores",
+    "sealed",
     "sound",
     "to_blobs",
 ]
@@ -137,11 +139,11 @@ def to_blobs(chunks: Iterable[Sequence[Sequence[Any]]]) -> tuple[int, bytes, byt
         whole = np.concatenate(parts)
         columns[name] = packed_texts(Texts(tuple(words[name]), whole)) if name in _TEXTS else packed(whole)
     first = {name: columns.pop(name) for name in _PART} if n else {}
-    return n, _sealed(first), _sealed(columns)
+    return n, sealed(msgspec.msgpack.encode(first)), sealed(msgspec.msgpack.encode(columns))
 
 
-def _sealed(columns: _Columns) -> bytes:
-    content = msgspec.msgpack.encode(columns)
+def sealed(content: bytes) -> bytes:
+    """A content with what tells whether it is as it was made."""
     return zlib.crc32(content).to_bytes(_SUM_BYTES, "little") + content
 
 
@@ -150,10 +152,15 @@ def sound(blob: bytes) -> bool:
     return zlib.crc32(memoryview(blob)[_SUM_BYTES:]).to_bytes(_SUM_BYTES, "little") == blob[:_SUM_BYTES]
 
 
+def opened(blob: bytes) -> memoryview:
+    """What :func:`sealed` was given."""
+    return memoryview(blob)[_SUM_BYTES:]
+
+
 def _opened(blob: bytes) -> _Columns:
     if not sound(blob):
         raise DamagedBlockError
-    return _decoder.decode(memoryview(blob)[_SUM_BYTES:])
+    return _decoder.decode(opened(blob))
 
 
 def part_of(rows: Sequence[Sequence[Any]]) -> Part:

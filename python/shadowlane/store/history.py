@@ -149,9 +149,10 @@ class History(BlockReads):
         with self._db.explained("read"):
             if self._rolled(shadow, since_ns):
                 summed = None
-                if only is None and not without:
+                if not without:
+                    totals = self.totals(shadow, since_ns)
                     summed = block_sums.totals_of_segments(
-                        self.totals(shadow, since_ns), embedder, least, reverse=reverse, most=MOST_SEGMENTS
+                        totals, embedder, least, only, reverse=reverse, most=MOST_SEGMENTS
                     )
                 if summed is not None:
                     return summed

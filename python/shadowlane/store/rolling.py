@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 from typing import Any, NamedTuple
 
-from .blocks import BLOCK_ROWS, FORM, Block, block_sql, sound, to_blobs
+from .block_totals import totals_of
+from .blocks import BLOCK_ROWS, FORM, Block, block_sql, read_part, sound, to_blobs
 from .engine import ALL, Database
+from .totals_codec import packed_totals
 
 __all__ = ["CLOSED_NS", "blocks_of", "drop_damaged", "drop_judged", "drop_lost", "intact", "made", "put"]
 
@@ -45,7 +47,11 @@ _KEPT = (
 )
 _COUNT = f"SELECT count(*), coalesce(sum(started_ns - ?), 0) FROM pairs WHERE {_IN}"  # noqa: S608
 _SOME = "SELECT id, first_ns, until_ns, n, total_ns, shadow, form, bytes FROM blocks WHERE id > ? ORDER BY id LIMIT ?"
-_CONTENTS = "SELECT id, bytes, parts, scores FROM blocks WHERE id > ? AND form = ? ORDER BY id LIMIT 1"
+_PUT_TOTALS = "INSERT INTO block_totals (block, content) SELECT id, ? FROM blocks WHERE shadow = ? AND first_ns = ?"
+_CONTENTS = (
+    "SELECT id, bytes, parts, scores, content FROM blocks LEFT JOIN block_totals ON block = id "
+    "WHERE id > ? AND form = ? ORDER BY id LIMIT 1"
+)
 _OF_ROW = (
     "FROM blocks WHERE shadow = ? AND first_ns <= (SELECT started_ns FROM pairs WHERE shadow_id = ? AND shadow = ?) "
     "AND until_ns > (SELECT started_ns FROM pairs WHERE shadow_id = ? AND shadow = ?)"
@@ -62,6 +68,7 @@ class Made(NamedTuple):
     total_ns: int
     parts: bytes
     scores: bytes
+    totals: bytes
 
 
 def blocks_of(db: Database, shadow: str, since_ns: int, until_ns: int) -> list[Block]:
@@ -92,12 +99,14 @@ def made(db: Database, shadow: str, now_ns: int) -> Made | None:
         return None
     n, total = (int(value) for value in db.execute(_COUNT, (first, shadow, first, until)).fetchone())
     if n > _TOO_MANY:
-        return Made(shadow, first, until, n, total, b"", b"")
+        return Made(shadow, first, until, n, total, b"", b"", b"")
     columns = block_sql(db.dialect, whole=True)
     query = f"SELECT {columns} FROM pairs WHERE {_IN} ORDER BY started_ns, id"  # noqa: S608
     with contextlib.closing(db.stream(query, (shadow, first, until))) as cursor:
-        read, *contents = to_blobs(iter(lambda: cursor.fetchmany(_ROWS_AT_ONCE), []))
-    return Made(shadow, first, until, n, total, *contents) if 0 < read == n else None
+        read, parts, scores = to_blobs(iter(lambda: cursor.fetchmany(_ROWS_AT_ONCE), []))
+    if not 0 < read == n:
+        return None
+    return Made(shadow, first, until, n, total, parts, scores, packed_totals(totals_of(read_part(parts, n))))
 
 
 def put(db: Database, block: Made) -> int:
@@ -105,10 +114,14 @@ def put(db: Database, block: Made) -> int:
     known = Block(0, block.first_ns, block.until_ns, block.n, block.total_ns)
     if not intact(db, block.shadow, known):
         return 0
-    size = len(block.parts) + len(block.scores)
+    size = len(block.parts) + len(block.scores) + len(block.totals)
     form = FORM if size else -FORM
     put = db.execute(_PUT, (*block[:5], form, size, block.parts, block.scores))
-    return size if put.rowcount == 1 else 0
+    if put.rowcount != 1:
+        return 0
+    if size:
+        db.execute(_PUT_TOTALS, (block.totals, block.shadow, block.first_ns))
+    return size
 
 
 def drop_lost(db: Database, after_id: int) -> tuple[int, int]:
@@ -131,7 +144,7 @@ def drop_damaged(db: Database, after_id: int) -> tuple[int, int | None]:
     if found is None:
         return 0, None
     number, size, *contents = found
-    if all(sound(bytes(some)) for some in contents):
+    if all(sound(bytes(some)) for some in contents if some is not None):
         return int(number), None
     db.execute("DELETE FROM blocks WHERE id = ?", (number,))
     return int(number), int(size)

@@ -287,6 +287,15 @@ _FOLDS = (
     )
     """,
 )
+_TOTALS = (
+    # Sums of each block, see .totals_codec: apart, so that they are read without its columns.
+    """
+    CREATE TABLE block_totals (
+        block INTEGER PRIMARY KEY REFERENCES blocks (id) ON DELETE CASCADE,
+        content BLOB NOT NULL
+    )
+    """,
+)
 STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
@@ -304,6 +313,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _PACKED,
     _BLOCKS,
     _FOLDS,
+    _TOTALS,
 )
 SCHEMA_VERSION = len(STEPS)
 

@@ -45,7 +45,7 @@ class Engine:
             db.execute(f"SET search_path TO {config.schema}")
             db.execute(
                 "TRUNCATE pairs, bodies, counts, arms, spend, strata, exemplars, times, observed, marks, blocks, "
-                "folds, held"
+                "block_totals, folds, held"
             )
             db.execute("DELETE FROM meta WHERE key <> 'identity'")
         with open_store(config) as store:

@@ -16,8 +16,8 @@ from shadowlane.columns import Texts, codes_of
 from shadowlane.gate import verdict_data
 from shadowlane.gate.evidence import evaluate_lane
 from shadowlane.report.build import build_report
-from shadowlane.store import Store, backlog, block_totals, open_store, rolling
-from shadowlane.store.blocks import FORM
+from shadowlane.store import Store, backlog, block_reads, block_totals, open_store, rolling, totals_codec
+from shadowlane.store.blocks import FORM, read_part
 from shadowlane.store.column_codec import column_of, packed, packed_texts, texts_of
 from shadowlane.types import Pair
 from tests.support.lanes import HOUR_NS, NOW_NS, config_at, make_pairs, make_status
@@ -263,6 +263,40 @@ def test_questions_beyond_the_room_of_totals_are_summed_from_columns(
     _rolled(blocks)
     monkeypatch.setattr(block_totals, "MOST_QUESTIONS", 2)
     _same(rows, blocks)
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"\x00" * 9, "form"])
+def test_sums_are_read_without_columns_where_they_were_kept(
+    pair_of_stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch, damage: bytes | str | None
+) -> None:
+    _fill(pair_of_stores, _pairs())
+    rows, blocks = pair_of_stores
+    _rolled(blocks)
+    parts = []
+    read = block_reads.read_part
+    monkeypatch.setattr(block_reads, "read_part", lambda *given: parts.append(given) or read(*given))
+    if damage is not None:
+        other = totals_codec.sealed(b"\x92\x09\x90") if damage == "form" else damage
+        with blocks._db.transaction():
+            blocks._db.execute("UPDATE block_totals SET content = ?", (other,))
+    assert blocks.route_counts("candidate", None) == rows.route_counts("candidate", None)
+    assert bool(parts) == (damage is not None)
+    _same(rows, blocks)
+
+
+def test_kept_totals_are_those_of_the_part(engine: Engine, tmp_path: Path) -> None:
+    with _store(engine, tmp_path / "s.db") as store:
+        _fill((store,), _pairs())
+        assert _rolled(store) == store._db.execute("SELECT count(*) FROM block_totals").fetchone()[0]
+        for n, part, content in store._db.execute(
+            "SELECT n, parts, content FROM blocks JOIN block_totals ON block = id"
+        ).fetchall():
+            assert plain(totals_codec.read_totals(bytes(content))) == plain(
+                block_totals.totals_of(read_part(bytes(part), n))
+            )
+        with store._db.transaction():
+            store._db.execute("DELETE FROM blocks")
+        assert store._db.execute("SELECT count(*) FROM block_totals").fetchone()[0] == 0
 
 
 def test_more_rows_of_one_time_than_a_block_takes_stay_rows(

@@ -63,7 +63,8 @@ def of_before(path: Path, pair: Pair) -> None:
     names = ", ".join(f"{column.name} = ?" for column in BODY_TABLE)
     db.execute(f"UPDATE bodies SET {names}", [zlib.compress(column.write(pair), 1) for column in BODY_TABLE])
     db.execute("ALTER TABLE bodies DROP COLUMN packed")
-    db.execute("DROP TABLE blocks")  # of later versions
+    db.execute("DROP TABLE block_totals")  # of later versions
+    db.execute("DROP TABLE blocks")
     db.execute("DROP TABLE folds")
     db.execute(f"PRAGMA user_version = {schema.STEPS.index(schema._PACKED)}")
     db.commit()
