@@ -36,7 +36,7 @@ def run_report(
     A lane without data is no failure, and the output says so. Raises :class:`~shadowlane.errors.StoreError` when the
     store cannot be read and :class:`~shadowlane.errors.ShadowlaneError` when the page cannot be written.
     """
-    status = collect_status(config)
+    status = collect_status(config, flips=False)
     if status["store"]["exists"]:
         open_cleaner(config, lane_directory(config), reading=True)
     with reading(config, status) as store:

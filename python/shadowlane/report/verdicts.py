@@ -42,7 +42,7 @@ def read_verdicts(
 ) -> tuple[dict[str, Any], list[Verdict]]:
     """The lane's status and the verdict on each shadow, or on one. Raises
     :class:`~shadowlane.errors.StoreError` and :class:`~shadowlane.errors.LaneError`."""
-    status = collect_status(config)
+    status = collect_status(config, flips=False)
     with reading(config, status, stop) as store:
         return status, evaluate_lane(config, status, store, shadow=shadow)
 

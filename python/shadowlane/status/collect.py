@@ -38,7 +38,7 @@ _CONNECT_S = 2
 """For a server that keeps the pairs: who asks for the status waits, and the lane itself is there without it."""
 
 
-def collect_status(config: Config) -> dict[str, Any]:
+def collect_status(config: Config, *, flips: bool = True) -> dict[str, Any]:
     """What ``shadowlane status --json`` prints.
 
     The core's ``lane_status`` plus ``lane`` (the name), ``started``, ``shadows``, ``accounting``, ``overhead``,
@@ -54,13 +54,14 @@ def collect_status(config: Config) -> dict[str, Any]:
     ``worker_error`` and ``limits`` (the state of each shadow's rate, breaker and budget, as its worker last said it;
     ``None`` before one
     did), ``receivers`` (by ``otlp`` and ``sink``: whether one lives, and what became of what it was sent; empty: none
-    ever ran). A lane that never started has zeros and ``started: false``. Raises
+    ever ran). A lane that never started has zeros and ``started: false``. Without ``flips`` the λ flips of the window
+    are not counted, which takes most of the time where there are many rows: for who reads them anyway. Raises
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
     """
     directory = lane_directory(config)
     started = may_exist(directory / "control.shm") or directory.is_symlink()
     before = read_lane(directory) if started else unstarted(config)
-    store, counts, bases = _read_store(config, before.lane_id)
+    store, counts, bases = _read_store(config, before.lane_id, flips=flips)
     now, balanced = read_settled(directory) if started else (before, True)
     shadows: dict[str, Any] = {}
     for name, copies in copies_of(config.arms(), counts, bases, before.acked, now.mirrored).items():
@@ -152,7 +153,9 @@ def _stale(revisions: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str, ShadowCounts], dict[str, int]]:
+def _read_store(
+    config: Config, lane_id: str, *, flips: bool
+) -> tuple[dict[str, Any], dict[str, ShadowCounts], dict[str, int]]:
     info: dict[str, Any] = {"path": config.store.shown, "exists": True, "rows": 0, "bytes": 0, "error": ""}
     info |= {"blocks": "", "damaged_blocks": 0, "flips": {}, "copies": {}, "hosts": []}
     try:
@@ -167,7 +170,8 @@ def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str,
             info["damaged_blocks"] = store.damaged_blocks()
             since = time.time_ns() - int(config.gate.window_hours * 3600e9)
             info["hosts"] = hosts_of(store.hosts(), since)
-            info["flips"] = {name: _flips(store.flips(name, since)) for name in config.shadows}
+            if flips:
+                info["flips"] = {name: _flips(store.flips(name, since)) for name in config.shadows}
             info["copies"] = {
                 name: {**routes_of(store, name, arm, since, NEWEST), "lately": store.lately(name, NEWEST)}
                 for name, arm in config.arms().items()

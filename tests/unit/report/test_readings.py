@@ -119,6 +119,8 @@ def test_status_raises_an_alert_for_recent_flips_of_the_shadow_alone(tmp_path: P
         "λ of candidate flipped 2 times on repeated questions where prod's did not; see shadowlane report"
     ]
     assert "ALERT" in render_status(status)
+    without = collect_status(config, flips=False)
+    assert (without["store"]["flips"], without["alerts"]) == ({}, [])
 
 
 def difference(path: str, kind: str = "value", a: str = "1", b: str = "2") -> StructureDifference:

@@ -1,5 +1,5 @@
-"""Over generated days: verdicts and report out of blocks are those out of rows, whenever blocks were made and whatever
-came after."""
+"""Over generated days: verdicts and report out of blocks, and out of kept folds, are those out of rows, whenever they
+were made and whatever came after."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadowlane.gate import verdict_data
+from shadowlane.columns import KeptFold
+from shadowlane.config import Config
+from shadowlane.gate import kept, verdict_data
 from shadowlane.gate.evidence import evaluate_lane
+from shadowlane.gate.keeping import keep
 from shadowlane.report.build import build_report
 from shadowlane.store import Store, open_store, rolling
 from shadowlane.types import Pair
@@ -89,9 +92,19 @@ def _pairs(day: Day) -> list[Pair]:
     return [*mine, *theirs[day.control_from :]]
 
 
-def _look(folder: Path, store: Store, now_ns: int) -> Any:
+def _lane(folder: Path) -> Config:
     control = {"control": {"url": "http://127.0.0.1:9002"}}
-    config = config_at(folder, gate={"min_pairs": 20, "segment_pairs": 10, "warmup_pairs": 5}, **control)
+    return config_at(folder, gate={"min_pairs": 20, "segment_pairs": 10, "warmup_pairs": 5}, **control)
+
+
+def _keep(folder: Path, store: Store, now_ns: int) -> None:
+    for some in keep(_lane(folder), {}, store, now_ns):
+        if isinstance(some, KeptFold):
+            store.keep_fold(some)
+
+
+def _look(folder: Path, store: Store, now_ns: int) -> Any:
+    config = _lane(folder)
     status = make_status(100)
     verdicts = [verdict_data(one) for one in evaluate_lane(config, status, store, now_ns=now_ns)]
     return plain(verdicts), plain(build_report(config, status, store, now_ns=now_ns, hours=30.0))
@@ -106,8 +119,12 @@ def test_verdict_and_report_out_of_blocks_are_those_out_of_rows(day: Day) -> Non
     with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory() as folder:
         patched.setattr(rolling, "BLOCK_ROWS", day.block_rows)
         found = []
-        for with_blocks in (False, True):
-            config = engine.config(Path(folder) / f"{with_blocks}.db", max_age_days=day.kept_hours / 24)
+        patched.setattr(kept, "_LEAST_ROWS", 1)
+        for with_blocks, with_folds in ((False, False), (True, False), (True, True)):
+            if with_folds and day.elsewhere:
+                continue  # a state does not hear of rows beside it that are of another time
+            name = f"{with_blocks}{with_folds}.db"
+            config = engine.config(Path(folder) / name, max_age_days=day.kept_hours / 24)
             with open_store(config) as store:
                 clock = [NOW_NS]
                 store._clock_ns = lambda clock=clock: clock[0]  # type: ignore[misc]
@@ -115,12 +132,16 @@ def test_verdict_and_report_out_of_blocks_are_those_out_of_rows(day: Day) -> Non
                 store.save([pair for i, pair in enumerate(pairs) if i not in late])
                 while with_blocks and store.roll_up():
                     pass
+                if with_folds:
+                    _keep(Path(folder), store, now_ns)
                 store.save([pair for i, pair in enumerate(pairs) if i in late])
                 clock[0] = now_ns + 2 * HOUR_NS
                 store.prune(clock[0])
                 found.append(_look(Path(folder), store, now_ns))  # before they are made anew
                 while with_blocks and store.roll_up():
                     pass
+                if with_folds:
+                    _keep(Path(folder), store, now_ns)
                 found.append(_look(Path(folder), store, now_ns))
     for other in found[1:]:
         assert other == found[0]
