@@ -39,13 +39,14 @@ class Prices:
 
     def cost(self, model: str, usage: Mapping[str, int]) -> Spent:
         """What an answer's ``usage`` is in tokens, and in money where there are prices."""
-        plain = _count(usage, "prompt_tokens", "input_tokens")
-        output = _count(usage, "completion_tokens", "output_tokens")
-        write, read = _count(usage, "cache_creation_input_tokens"), _count(usage, "cache_read_input_tokens")
+        get = usage.get
+        plain = max(get("prompt_tokens", get("input_tokens", 0)), 0)
+        output = max(get("completion_tokens", get("output_tokens", 0)), 0)
+        write, read = max(get("cache_creation_input_tokens", 0), 0), max(get("cache_read_input_tokens", 0), 0)
         # OpenAI's lie within
-        cached = min(_count(usage, "cached_tokens", "prompt_tokens_details.cached_tokens"), plain)
-        cached_new = min(_count(usage, "cache_write_tokens"), plain - cached)  # so does this, in normalised usage
-        total = max(_count(usage, "total_tokens"), plain + output + write + read)
+        cached = min(max(get("cached_tokens", get("prompt_tokens_details.cached_tokens", 0)), 0), plain)
+        cached_new = min(max(get("cache_write_tokens", 0), 0), plain - cached)  # so does this, in normalised usage
+        total = max(get("total_tokens", 0), plain + output + write + read)
         if not self._prices or not total:
             return Spent(total, 0.0)
         price = self._price(model)
@@ -74,11 +75,3 @@ class Prices:
             self.unpriced.add(model)
             return max(self._prices.values(), key=lambda price: max(price.input, price.output))
         return named
-
-
-def _count(usage: Mapping[str, int], *names: str) -> int:
-    """Under the first of these names that there is."""
-    for name in names:
-        if name in usage:
-            return max(usage[name], 0)
-    return 0

@@ -175,8 +175,9 @@ def anchor_all(texts_a: Sequence[str], texts_b: Sequence[str], plain: Sequence[f
 
 def _unread(foreign: bool, cut: bool) -> tuple[Unread, str]:
     """Why facts were not looked at, or not in all of the texts: the word that is stored, and the note."""
-    note = "; ".join(note for note, applies in ((_FOREIGN, foreign), (_CUT, cut)) if applies)
-    return "language" if foreign else "too long" if cut else "", note
+    if foreign:
+        return "language", f"{_FOREIGN}; {_CUT}" if cut else _FOREIGN
+    return ("too long", _CUT) if cut else ("", "")
 
 
 def _unmatched(text: str, found: tuple[float, list[tuple[int, int]]]) -> Unmatched:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .lambda_ import State
-from .lambda_last import last_state, last_trend
+from .lambda_last import distances, last_state, last_trend
 
 __all__ = ["SERIES", "ArmHistory", "Reading"]
 
@@ -35,11 +35,11 @@ class Reading(NamedTuple):
 class ArmHistory:
     """The last answers of an arm: a row, what it cites, and whether it collapsed, for each; oldest first."""
 
-    __slots__ = ("citations", "collapsed", "deltas", "flips", "rows", "state")
+    __slots__ = ("_apart", "citations", "collapsed", "deltas", "flips", "rows", "state")
 
     def __init__(
         self,
-        rows: NDArray[np.float32],
+        rows: tuple[NDArray[np.float32], ...] = (),
         citations: tuple[frozenset[Hashable], ...] = (),
         collapsed: tuple[bool, ...] = (),
         deltas: tuple[float, ...] = (),
@@ -47,7 +47,10 @@ class ArmHistory:
         flips: int = 0,
     ) -> None:
         self.rows = rows
-        """(answers, d) float32 unit rows."""
+        """A (d,) float32 unit row for each answer."""
+        self._apart: tuple[list[float], ...] = ()
+        """ΔS of the later ones of the answers to those before each and to itself, see :func:`.lambda_last.last_state`:
+        computed once, when there are two answers."""
         self.citations = citations
         self.collapsed = collapsed
         self.deltas = deltas
@@ -63,11 +66,7 @@ class ArmHistory:
         delta: float | None,
     ) -> Reading:
         """Add an answer, (d,) float32, and read it; of more than ``window`` answers the oldest go."""
-        if len(self.rows):
-            kept = self.rows[max(0, len(self.rows) - window + 1) :]
-            self.rows = np.concatenate((kept, answer[None]), dtype=np.float32)
-        else:
-            self.rows = np.array(answer[None], dtype=np.float32)  # its own: a batch's rows are not kept for one
+        self._add(answer.astype(np.float32), window)  # its own: a batch's rows are not kept for one
         self.citations = (*self.citations, frozenset(citations))[-window:]
         self.collapsed = (*self.collapsed, collapsed)[-window:]
         if delta is not None:
@@ -76,8 +75,17 @@ class ArmHistory:
         if len(self.rows) == 1:  # an answer by itself is its own medoid
             state: State = "divergent" if collapsed else "convergent"
         else:
-            state = last_state(self.rows, self.citations, self.collapsed)
+            state = last_state(self._apart, self.citations, self.collapsed)
         flipped = self.state is not None and state != self.state
         self.flips += flipped
         self.state = state
         return Reading(state, flipped, trend)
+
+    def _add(self, row: NDArray[np.float32], window: int) -> None:
+        if (gone := len(self.rows) + 1 - window) > 0:
+            self.rows = self.rows[gone:]
+            self._apart = tuple(others[gone:] for others in self._apart[gone:])
+        self.rows = rows = (*self.rows, row)
+        if len(rows) > 1:
+            new = range(len(self._apart), len(rows))
+            self._apart += tuple(distances(rows[: position + 1], rows[position]) for position in new)

@@ -123,7 +123,6 @@ class ParaphraseGroups:
         self._groups: OrderedDict[int, _Group] = OrderedDict()
         self._at_slot: dict[int, int] = {}
         self._next = 0
-        self._none: NDArray[np.float32] = np.empty((0, dim), dtype=np.float32)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -172,7 +171,7 @@ class ParaphraseGroups:
             return None
         history = found.arms.get(arm)
         if history is None:
-            history = found.arms[arm] = ArmHistory(self._none)
+            history = found.arms[arm] = ArmHistory()
         read = history.observe(self.window, answer, citations, collapsed, delta)
         return Observation(group, read.state, read.flipped, history.flips, read.trend)
 
@@ -257,7 +256,7 @@ class ParaphraseGroups:
             group = _Group(saved.slot, saved.scope, saved.size)
             for name, arm in saved.arms.items():
                 group.arms[name] = ArmHistory(
-                    np.frombuffer(b"".join(arm.rows), dtype=np.float32).reshape(len(arm.rows), state.dim),
+                    tuple(np.frombuffer(row, dtype=np.float32) for row in arm.rows),
                     tuple(frozenset(cited) for cited in arm.citations),
                     tuple(arm.collapsed),
                     tuple(arm.deltas),

@@ -1,13 +1,14 @@
 """λ of the newest answer alone, for the few answers that a live group keeps.
 
-Invariant: what comes out is what :mod:`.lambda_` gives last, to the bit: the same operations in the same order, without
-arrays over groups and steps, whose set-up takes longer than the arithmetic when there are at most a handful of values.
+Invariant: what comes out is what :mod:`.lambda_` gives last: the same definition without arrays over groups and steps,
+whose set-up takes longer than the arithmetic when there are at most a handful of values. Sums of ΔS that differ in
+their last bits are ties there and here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -17,28 +18,39 @@ from ..bands import CRITICAL, STABLE
 from ..errors import ScoreError
 from .lambda_ import JUMP, STEP, TIE, WINDOW, State
 
-__all__ = ["last_state", "last_trend"]
+__all__ = ["distances", "last_state", "last_trend"]
 
 _STABLE, _CRITICAL = float(np.float32(STABLE)), float(np.float32(CRITICAL))
 _DIGITS = 1e9
+_ONE = np.float32(1)
 
 
-def last_state(rows: NDArray[np.float32], citations: Sequence[frozenset[Hashable]], collapsed: Sequence[bool]) -> State:
-    """The last of :func:`~shadowlane.score.lambda_.lambda_group`: ``rows`` is (r, d) float32 with unit rows, r ≥ 1.
+def distances(rows: Iterable[NDArray[np.float32]], answer: NDArray[np.float32]) -> list[float]:
+    """ΔS of an answer's (d,) float32 unit row to each of others, in [0, 2]; NaN where a row is not finite."""
+    return [min(max(float(_ONE - row.dot(answer)), 0.0), 2.0) for row in rows]
+
+
+def last_state(
+    apart: Sequence[Sequence[float]], citations: Sequence[frozenset[Hashable]], collapsed: Sequence[bool]
+) -> State:
+    """The last of :func:`~shadowlane.score.lambda_.lambda_group`: ``apart`` has for each of r ≥ 1 answers its ΔS to
+    those before it and to itself, as :func:`distances` gives them.
 
     Raises :class:`~shadowlane.errors.ScoreError` when the row of an answer that has not collapsed is not finite.
     """
     if collapsed[-1]:
         return "divergent"
-    distance = np.clip(1 - rows @ rows.T, 0, 2)
-    if True in collapsed:
-        down = np.array(collapsed)
-        distance = np.where(down[None, :] | down[:, None], np.float32(0), distance)
-        total = np.where(down, np.float32(np.inf), distance.sum(axis=1))
-    else:
-        total = distance.sum(axis=1)
-    medoid = int((total <= total.min() + np.float32(TIE * len(rows))).argmax())
-    delta = float(distance[medoid, -1])
+    up = [position for position, down in enumerate(collapsed) if not down]
+    totals = [0.0] * len(up)
+    for at, position in enumerate(up):
+        others = apart[position]
+        for before in range(at):
+            totals[at] += others[up[before]]
+            totals[before] += others[up[before]]
+        totals[at] += others[position]
+    least = min(totals) + TIE * len(apart)
+    medoid = next((up[at] for at, total in enumerate(totals) if total <= least), up[0])
+    delta = apart[-1][medoid]
     if math.isnan(delta):
         raise ScoreError("last_state: ΔS is NaN for an answer that has not collapsed; check the embedder")
     own, middle = citations[-1], citations[medoid]

@@ -12,8 +12,9 @@ compared as if it were an answer. The scorer reads sanitized bodies only, since 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -36,7 +37,7 @@ from .pointers import structure_differences
 from .reading import Read, Reader, not_looked_at, noted
 from .retrieval import coverage, question_deltas
 from .tools import calls_never_made, tool_agreement
-from .usage import with_usage
+from .usage import usage_scores
 
 __all__ = ["Scorer"]
 
@@ -123,18 +124,16 @@ class Scorer:
             [read.pair.shadow_text for read, _, _ in answered],
             [delta or 0.0 for _, delta, _ in answered],
         )
+        beside = self._beside([read for read in reads if not (read.failed or read.partial)])
+        groups = self._grouped(reads, plain, rows)
         for (read, delta, state), verdict in zip(answered, verdicts, strict=True):
-            scores = self._scores(read, delta, state, verdict)
+            known = beside.get(read.index, {})
+            scores = self._scores(read, delta, state, verdict, groups.get(read.index), known)
             out[read.index] = msgspec.structs.replace(read.pair, scores=scores)
-        self._retrieved([read for read in reads if not (read.failed or read.partial)], out)
-        if rows is not None and self._groups is not None:
-            # What a client did not wait for says nothing of how prod answers this question.
-            whole = [position for position, read in enumerate(reads) if not read.partial]
-            reads = [reads[position] for position in whole]
-            sides = (side[whole] for side in rows)
-            for read, group in zip(reads, self._readings(self._groups, reads, out, *sides), strict=True):
-                scores = msgspec.structs.replace(out[read.index].scores, group=group)
-                out[read.index] = msgspec.structs.replace(out[read.index], scores=scores)
+        for read in reads:
+            if read.failed and (group := groups.get(read.index)) is not None:
+                scores = msgspec.structs.replace(read.pair.scores, group=group)
+                out[read.index] = msgspec.structs.replace(read.pair, scores=scores)
         return out
 
     def _rows(self, prod: list[str], shadow: list[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
@@ -154,7 +153,15 @@ class Scorer:
         self._trouble = ""
         return rows[: len(prod)], rows[len(prod) :]
 
-    def _scores(self, read: Read, delta: float | None, state: StateName, compared: Verdict) -> Scores:
+    def _scores(
+        self,
+        read: Read,
+        delta: float | None,
+        state: StateName,
+        compared: Verdict,
+        group: GroupReading | None,
+        beside: Mapping[str, Any],
+    ) -> Scores:
         notes = [read.note]
         if delta is None:
             notes.append(f"no ΔS: {self._trouble}")
@@ -182,66 +189,76 @@ class Scorer:
             prod_citation_match=read.citation_match[1],
             index_agrees=read.index_agrees,
             state=state,
+            group=group,
             collapse=read.shadow_collapse,
             prod_collapse=read.prod_collapse,
             differences=differences,
             tools=tool_agreement(read.prod, read.shadow, read.pair.outcome.calls),
             note="; ".join(filter(None, notes)),
+            **beside,
         )
 
-    def _retrieved(self, reads: list[Read], scored: list[Pair]) -> None:
-        """What is known of both answers beside their texts: what they used and call, the passages that they carry."""
+    def _beside(self, reads: list[Read]) -> dict[int, dict[str, Any]]:
+        """What is known of both answers beside their texts, by the pair's place: what they used and call, the passages
+        that they carry."""
         try:
             asked = [(read.question, read.prod, read.shadow) for read in reads]
             deltas = [(None, None)] * len(reads) if self._trouble else question_deltas(self._embedder, asked)
         except Exception as error:
             log.error("pairs are stored without ΔS of question and passages: %s", describe(error))
             deltas = [(None, None)] * len(reads)
+        found = {}
         for read, (prod, shadow) in zip(reads, deltas, strict=True):
-            pair = scored[read.index]
+            known: dict[str, Any] = {"prod_retrieved": prod, "retrieved": shadow}
             try:
-                scores = with_usage(pair, read.prod, read.shadow, self._prices)
-                ours, theirs = coverage(read.prod, read.shadow), coverage(read.shadow, read.prod)
-                strange = calls_never_made(pair, read.prod, read.shadow)
-                scores = msgspec.structs.replace(
-                    scores, coverage=ours, prod_coverage=theirs, prod_strange_calls=strange
-                )
+                known |= {
+                    **usage_scores(read.pair, read.prod, read.shadow, self._prices),
+                    "coverage": coverage(read.prod, read.shadow),
+                    "prod_coverage": coverage(read.shadow, read.prod),
+                    "prod_strange_calls": calls_never_made(read.pair, read.prod, read.shadow),
+                }
             except Exception as error:
                 # What an answer used is worth less than the scores that are there already.
-                log.error("%s is stored without usage, coverage and calls: %s", pair.copy.shadow_id, describe(error))
-                scores = pair.scores
-            scores = msgspec.structs.replace(scores, prod_retrieved=prod, retrieved=shadow)
-            scored[read.index] = msgspec.structs.replace(pair, scores=scores)
+                id_ = read.pair.copy.shadow_id
+                log.error("%s is stored without usage, coverage and calls: %s", id_, describe(error))
+            found[read.index] = known
+        return found
 
-    def _readings(
+    def _grouped(
         self,
-        groups: LiveGroups,
         reads: list[Read],
-        scored: list[Pair],
-        prod: NDArray[np.float32],
-        shadow: NDArray[np.float32],
-    ) -> list[GroupReading | None]:
-        try:
-            return groups.read(
-                [
-                    Answered(
-                        copy=read.pair.copy,
-                        shadow=read.pair.outcome.shadow,
-                        prod_row=prod[position],
-                        shadow_row=shadow[position],
-                        prod_cites=citation_keys(read.prod_cites),
-                        shadow_cites=citation_keys(read.shadow_cites),
-                        prod_down=bool(read.prod_collapse),
-                        shadow_down=read.failed or bool(read.shadow_collapse),
-                        delta=scored[read.index].scores.delta_s,
-                    )
-                    for position, read in enumerate(reads)
-                ]
+        plain: Sequence[float | None],
+        rows: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
+    ) -> dict[int, GroupReading | None]:
+        """The readings within paraphrase groups, by the pair's place."""
+        if rows is None or self._groups is None:
+            return {}
+        # What a client did not wait for says nothing of how prod answers this question.
+        whole = [
+            (
+                read.index,
+                Answered(
+                    copy=read.pair.copy,
+                    shadow=read.pair.outcome.shadow,
+                    prod_row=prod,
+                    shadow_row=shadow,
+                    prod_cites=citation_keys(read.prod_cites),
+                    shadow_cites=citation_keys(read.shadow_cites),
+                    prod_down=bool(read.prod_collapse),
+                    shadow_down=read.failed or bool(read.shadow_collapse),
+                    delta=None if read.failed else delta,
+                ),
             )
+            for read, delta, prod, shadow in zip(reads, plain, *rows, strict=True)
+            if not read.partial
+        ]
+        try:
+            readings = self._groups.read([answered for _, answered in whole])
         except Exception as error:
             # A reading is worth less than the scores that are there already.
             log.error("paraphrase groups failed, the pairs are stored without a reading: %s", describe(error))
-            return [None] * len(reads)
+            return {}
+        return {index: reading for (index, _), reading in zip(whole, readings, strict=True)}
 
 
 def _states(reads: list[Read], deltas: NDArray[np.float32] | None) -> list[StateName]:

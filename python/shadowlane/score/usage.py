@@ -7,41 +7,38 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from ..limits import Prices
 from ..providers.reading.jsonlike import as_map, as_str, parse_json
-from ..types import Answer, Copy, Headers, Pair, Scores, header
+from ..types import Answer, Copy, Headers, Pair, header
 
-__all__ = ["with_usage"]
+__all__ = ["usage_scores"]
 
 _CACHE_HEADERS = frozenset((b"x-cache", b"cf-cache-status", b"cf-aig-cache-status", b"x-litellm-cache-hit"))
 _HIT = ("hit", "true")
 
 
-def with_usage(pair: Pair, prod: Answer, shadow: Answer, prices: Prices) -> Scores:
-    """The pair's scores with tokens, and with costs where the models of both answers have a price.
+def usage_scores(pair: Pair, prod: Answer, shadow: Answer, prices: Prices) -> dict[str, Any]:
+    """The pair's tokens, and its costs where the models of both answers have a price, by the fields of
+    :class:`~shadowlane.types.Scores`.
 
     Nothing where either answer does not say what it used, or where the shadow's took several rounds: what the rounds of
     prod's own tools cost is not known.
     """
-    copy, outcome, scores = pair.copy, pair.outcome, pair.scores
+    copy, outcome = pair.copy, pair.outcome
     if outcome.rounds != 1 or not (prod.usage and shadow.usage):
-        return scores
+        return {}
     model = prod.model or _asked_for(copy)
     ours, theirs = _cost(shadow.model, shadow, prices), _cost(model, prod, prices)
     if not (ours.tokens and theirs.tokens):
-        return scores
-    priced: dict[str, Any] = {}
+        return {}
+    found: dict[str, Any] = {
+        "tokens": int(ours.tokens),
+        "prod_tokens": int(theirs.tokens),
+        "cache_served": _from_cache(prod, copy.response_headers) or _from_cache(shadow, outcome.headers),
+    }
     if prices.knows(model) and prices.knows(shadow.model):
-        priced = {"cost": ours.money, "prod_cost": theirs.money}
-    return msgspec.structs.replace(
-        scores,
-        tokens=int(ours.tokens),
-        prod_tokens=int(theirs.tokens),
-        cache_served=_from_cache(prod, copy.response_headers) or _from_cache(shadow, outcome.headers),
-        **priced,
-    )
+        found |= {"cost": ours.money, "prod_cost": theirs.money}
+    return found
 
 
 def _cost(model: str, answer: Answer, prices: Prices) -> Any:

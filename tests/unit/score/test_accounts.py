@@ -169,7 +169,7 @@ def test_a_request_is_read_where_an_answer_carries_passages(monkeypatch: pytest.
     ]
 
 
-@pytest.mark.parametrize("step", ["coverage", "with_usage"])
+@pytest.mark.parametrize("step", ["coverage", "usage_scores"])
 def test_an_answer_whose_usage_cannot_be_read_costs_nobody_a_score(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = getattr(scorer, step)
 
