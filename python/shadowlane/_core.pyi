@@ -105,7 +105,9 @@ class AnswerReader:
         names: tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[str], Sequence[str], Sequence[str]],
         most: int,
     ) -> AnswerReader: ...
-    def read(self, body: bytes, declared: bool) -> _AnswerFields | None: ...
+    def read(
+        self, body: bytes, declared: bool, sanitizer: Sanitizer | None = None, least: int = 0
+    ) -> _AnswerFields | None: ...
 
 @final
 class QuestionReader:

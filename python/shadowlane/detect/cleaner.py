@@ -62,7 +62,7 @@ def open_cleaner(config: Config, directory: Path | None = None, *, reading: bool
         directory = None  # who only reads makes none
     sanitizer = _core.Sanitizer(rules, None if directory is None else str(directory))
     if not config.sanitize.detector:
-        use_rules(sanitizer.again)
+        use_rules(sanitizer.again, core=sanitizer)
         return Redaction(sanitizer, sanitizer, None)
     hook = Hook(load_detector(config.sanitize.detector), sanitizer)
     detecting = DetectingSanitizer(sanitizer, hook)

@@ -27,10 +27,13 @@ _CitationFields: TypeAlias = tuple[str, str, str, tuple[int, int] | None, int | 
 _reader = _core.AnswerReader(USAGE, MAX_INFLATED)
 
 
-def compiled_answer(content_type: str, body: bytes) -> Answer | None:
+def compiled_answer(
+    content_type: str, body: bytes, sanitizer: _core.Sanitizer | None = None, least: int = 0
+) -> Answer | None:
     """What a response body says, see :func:`shadowlane.score.extract_answer`; ``None`` when it is left to the readers
-    in Python. ``content_type`` is in lower case."""
-    found = _reader.read(body, "event-stream" in content_type)
+    in Python. ``content_type`` is in lower case. Every text of ``least`` characters or more has been through
+    ``sanitizer``'s ``again``."""
+    found = _reader.read(body, "event-stream" in content_type, sanitizer, least)
     if found is None:
         return None
     text, citations, calls, finish, usage, cached, refusal, model, model_rev, index_hash, kind, incomplete, note = found

@@ -2,9 +2,11 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use shadowlane_answers::{Answer, Citation, QuestionNames, Reader, SHAPES, UsageNames, question};
+use shadowlane_answers::{Answer, Call, Citation, QuestionNames, Reader, SHAPES, UsageNames, question};
+use shadowlane_redact::Sanitizer as Core;
 
 use crate::convert::detached;
+use crate::sanitize::Sanitizer;
 
 type Names = (Vec<String>, Vec<String>, Vec<String>, Vec<String>, Vec<String>, Vec<String>);
 
@@ -27,9 +29,26 @@ impl AnswerReader {
     }
 
     /// The fields of an `Answer` in their order, citations and calls as tuples of theirs; `None` when the body is left to
-    /// the readers in Python. `declared`: a media type says that it holds server-sent events.
-    fn read<'py>(&self, py: Python<'py>, body: &[u8], declared: bool) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        detached(py, || self.core.read(body, declared))?.map(|answer| fields(py, answer)).transpose()
+    /// the readers in Python. `declared`: a media type says that it holds server-sent events. `sanitizer`: every text of the
+    /// answer of `least` characters or more is put through its `again`.
+    #[pyo3(signature = (body, declared, sanitizer=None, least=0))]
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        body: &[u8],
+        declared: bool,
+        sanitizer: Option<&Bound<'py, Sanitizer>>,
+        least: usize,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let sanitizer = sanitizer.map(|sanitizer| &*sanitizer.get().core);
+        let read = detached(py, || {
+            let mut answer = self.core.read(body, declared)?;
+            if let Some(sanitizer) = sanitizer {
+                clean(&mut answer, sanitizer, least);
+            }
+            Some(answer)
+        });
+        read?.map(|answer| fields(py, answer)).transpose()
     }
 }
 
@@ -55,6 +74,29 @@ impl QuestionReader {
     fn read(&self, py: Python<'_>, method: &str, path: &str, body: &[u8]) -> PyResult<Option<(String, u64)>> {
         let found = detached(py, || question(&self.names, method, path, body))?;
         Ok(found.map(|found| (found.text, found.scope)))
+    }
+}
+
+/// Puts every text of an answer that was read through `again`; what the core itself says of it is none.
+fn clean(answer: &mut Answer, sanitizer: &Core, least: usize) {
+    // Taken apart, so that no field that is added is forgotten.
+    let Answer {
+        text, citations, calls, finish_reason, usage: _, cached: _, refusal: _, model, model_rev, index_hash, kind: _,
+        incomplete: _, note,
+    } = answer;
+    let one = |text: &mut String| {
+        if text.len() >= least && text.chars().nth(least.saturating_sub(1)).is_some() {
+            *text = sanitizer.again(text);
+        }
+    };
+    [text, finish_reason, model, model_rev, index_hash, note].into_iter().for_each(one);
+    for citation in citations {
+        let Citation { snippet_id, section_id, source_url, offsets: _, tokens: _, score: _, index_hash, analyzer, text } =
+            citation;
+        [snippet_id, section_id, source_url, index_hash, analyzer, text].into_iter().for_each(one);
+    }
+    for Call { name, arguments, id } in calls {
+        [name, arguments, id].into_iter().for_each(one);
     }
 }
 

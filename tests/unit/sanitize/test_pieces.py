@@ -18,6 +18,7 @@ import shadowlane
 from shadowlane import _core
 from shadowlane.config import PinConfig, ScoreConfig
 from shadowlane.providers.cleaning import cleaned, read_answer, use_rules
+from shadowlane.providers.compiled import compiled_answer
 from shadowlane.providers.question import find_question, shown_question
 from shadowlane.providers.refusals import refused_words
 from shadowlane.score import Scorer, extract_answer
@@ -258,6 +259,47 @@ def test_the_rules_of_the_lane_are_those_that_texts_are_read_by() -> None:
     finally:
         use_rules(None)
     assert read_answer((), body).text == "[EMAIL] has E-123456"
+
+
+SPLIT = ["jane.doe", "@example.org"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": f"Ask {MAIL} or jane.doe@example.org."},
+        {"content": [{"type": "text", "text": part} for part in SPLIT]},
+        {
+            "content": "See [1].",
+            "annotations": [{"type": "url_citation", "url_citation": {"url": f"https://a.b/{MAIL}"}}],
+        },
+        {
+            "content": None,
+            "tool_calls": [{"id": MAIL, "function": {"name": MAIL, "arguments": json.dumps({"to": MAIL})}}],
+        },
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_cleaned_where_it_is_read_is_what_is_cleaned_behind_it(
+    message: dict[str, object], stream: bool
+) -> None:
+    choice = {"index": 0, "delta" if stream else "message": message, "finish_reason": f"by {MAIL}"}
+    value = {"model": MAIL, "system_fingerprint": f"fp {MAIL}", "choices": [choice]}
+    body = json.dumps(value).encode()
+    if stream:
+        body = b"data: " + body + b"\n\ndata: [DONE]\n\n"
+    sanitizer = _core.Sanitizer()
+    assert compiled_answer("", body) is not None
+    use_rules(sanitizer.again)
+    try:
+        behind = read_answer((), body)
+        use_rules(sanitizer.again, core=sanitizer)
+        assert read_answer((), body) == behind
+    finally:
+        use_rules(None)
+    assert read_answer((), body) == behind
+    assert MAIL not in repr(behind)
+    assert "[EMAIL]" in behind.model
 
 
 # Who may read a body without cleaning: the public function, and the worker's transport and meter, which need the calls
