@@ -9,6 +9,7 @@ Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from 
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -126,7 +127,12 @@ _MOST_CHARS = 64
 def route_of(method: str, target: str) -> str:
     """The request for people and samples, with what looks like an identifier left out: ``GET /users/*/orders`` of
     ``GET /users/17/orders?page=2``. A service has as many routes as endpoints, not as many as items."""
-    parts = target.partition("?")[0].split("/")
+    return _route_of(method, target.partition("?")[0])
+
+
+@functools.lru_cache(maxsize=256)
+def _route_of(method: str, path: str) -> str:
+    parts = path.split("/")
     kept = ["*" if _IDENTIFIER.match(part) or len(part) > _MOST_CHARS else part for part in parts[:_MOST_PARTS]]
     if len(parts) > _MOST_PARTS:
         kept.append("*")

@@ -3,11 +3,13 @@
 A semaphore of plain calls, from whose queue the oldest waiter can be evicted. Invariants: no more than ``concurrency``
 slots are acquired; a slot that is released goes to the one that has waited longest, never to one that comes; whoever
 leaves the queue, by its deadline, its cancellation or an eviction, leaves no gap in it; a waiter is told once, or left.
+One timer serves the whole queue: nearly every waiter gets its slot, and never needs one of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Literal
@@ -21,11 +23,11 @@ Turn = Literal["slot", "late", "evicted"]
 class Waiter:
     """One that waits for a slot. ``turn`` is told what became of it, and does not raise."""
 
-    __slots__ = ("timer", "turn")
+    __slots__ = ("latest", "turn")
 
-    def __init__(self, turn: Callable[[Turn], None]) -> None:
+    def __init__(self, latest: float, turn: Callable[[Turn], None]) -> None:
+        self.latest = latest
         self.turn = turn
-        self.timer: asyncio.TimerHandle | None = None
 
 
 class Slots:
@@ -39,6 +41,9 @@ class Slots:
         """Those that have their slot and are told in the loop's next turn: not within ``release``, whose caller may
         have more to do before the next call begins, and may be such a turn itself."""
         self._giving = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = math.inf
+        """When the timer is due: no later than the first deadline in the queue."""
 
     @property
     def waiting(self) -> int:
@@ -54,9 +59,9 @@ class Slots:
 
     def wait(self, latest: float, turn: Callable[[Turn], None]) -> Waiter:
         """Wait for a slot until ``latest`` (the loop's time). Where :meth:`acquire` gave none."""
-        waiter = Waiter(turn)
+        waiter = Waiter(latest, turn)
         self._queue[waiter] = None
-        waiter.timer = asyncio.get_running_loop().call_at(latest, self._late, waiter)
+        self._ring_at(latest)
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
@@ -92,14 +97,25 @@ class Slots:
             if self._given:
                 self._given.popleft().turn("slot")
 
-    def _late(self, waiter: Waiter) -> None:
-        if self._dequeue(waiter):
-            waiter.turn("late")
+    def _ring_at(self, moment: float) -> None:
+        """Have the timer due at ``moment`` at the latest."""
+        if moment < self._rings_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._rings_at = moment
+            self._timer = asyncio.get_running_loop().call_at(moment, self._late)
+
+    def _late(self) -> None:
+        # A loop's timer may be early by the resolution of its clock.
+        now = max(asyncio.get_running_loop().time(), self._rings_at)
+        self._timer, self._rings_at = None, math.inf
+        for waiter in [waiter for waiter in self._queue if waiter.latest <= now]:
+            if self._dequeue(waiter):
+                waiter.turn("late")
+        self._ring_at(min((waiter.latest for waiter in self._queue), default=math.inf))
 
     def _dequeue(self, waiter: Waiter) -> bool:
         """Take it out of the queue; ``False``: it had left it before."""
-        if waiter.timer is not None:
-            waiter.timer.cancel()
         if waiter not in self._queue:
             return False
         del self._queue[waiter]

@@ -17,7 +17,7 @@ from ..tag import TRACE_STATE, traceparent
 from ..types import Answer, Copy
 from .call import Call
 from .request import signature_headers
-from .stub import Conversation, Reader
+from .stub import Conversation, Reader, stands
 
 __all__ = ["Exchange", "Round", "Rounds"]
 
@@ -72,15 +72,19 @@ class Rounds:
         """What is sent for a copy; its call begins now."""
         return Exchange(self, copy, Call(self.name, self._clock_ns()))
 
-    def first(self, copy: Copy, call: Call) -> tuple[_Asked, Conversation]:
-        """The first request, and the talk that it begins."""
+    def first(self, copy: Copy, call: Call) -> _Asked:
+        """The first request."""
         target, body = copy.target, copy.body
         if self.shadow.model:
             target, body, call.normalised = _core.rewrite_model(copy.preset, target, body, self.shadow.model)
         more = []
         if self._propagate:
             more = [("traceparent", traceparent(copy.shadow_id, self.name)), ("tracestate", TRACE_STATE)]
-        return _Asked(target, more, body), Conversation(copy, body, self._read, self._stub_rounds)
+        return _Asked(target, more, body)
+
+    def talk(self, copy: Copy, body: bytes) -> Conversation:
+        """The talk that the first request's ``body`` has begun."""
+        return Conversation(copy, body, self._read, self._stub_rounds)
 
     def signed(self, copy: Copy, asked: _Asked) -> list[tuple[str, str]]:
         """The further headers of a request, signed anew for each round: a signature is good once."""
@@ -117,12 +121,14 @@ class Exchange:
         """The request to send now; ``None``: the call is over. Raises :class:`asyncio.TimeoutError` when it has no time
         left."""
         call, rounds, copy = self.call, self._rounds, self._copy
-        if self._asked is None or call.talk is None:
-            self._asked, call.talk = rounds.first(copy, call)
+        if self._asked is None:
+            self._asked = rounds.first(copy, call)
             body = self._asked.body
         else:
-            if call.failed or call.talk.stands(call.body):
+            if call.failed or (call.talk is None and stands(copy, call.body)):
                 return None
+            if call.talk is None:
+                call.talk = rounds.talk(copy, self._asked.body)
             if (following := call.talk.next(call.content_type, call.body)) is None:
                 return None
             body = following

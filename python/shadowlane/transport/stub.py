@@ -12,7 +12,6 @@ conversation nor in its answer is a finding.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,7 @@ from .. import _core
 from ..providers.turns import Turns, answer_pieces, find_turns, may_call, parse_object
 from ..types import STRANGE_CALLS, Answer, Copy, StubbedCall, ToolCall, header
 
-__all__ = ["UNAVAILABLE", "Conversation"]
+__all__ = ["UNAVAILABLE", "Conversation", "stands"]
 
 UNAVAILABLE = "unavailable in shadow"
 """The result of every call whose real one is not recorded."""
@@ -31,13 +30,18 @@ Reader = Callable[[str, bytes], Answer]
 _Key = tuple[str, str]
 
 
+def stands(copy: Copy, body: bytes) -> bool:
+    """Whether the first answer to a copy surely asks for nothing, as nearly always: nothing is read for it."""
+    return not copy.preset or not may_call(body)
+
+
 class Conversation:
     """One copy's talk with one shadow."""
 
     def __init__(self, copy: Copy, body: bytes, read: Reader, rounds: int) -> None:
         """``body`` is what is sent first; ``rounds``: how often calls are answered at most."""
         self.calls: list[StubbedCall] = []
-        self.usage: Counter[str] = Counter()
+        self.usage: dict[str, int] = {}
         self._copy = copy
         self._read = read
         self._rounds = rounds
@@ -53,13 +57,9 @@ class Conversation:
         """Calls that prod never made, counted."""
         return {STRANGE_CALLS: self._strange} if self._strange else {}
 
-    def stands(self, body: bytes) -> bool:
-        """Whether an answer surely asks for nothing, as nearly always: neither it nor the request is read for it."""
-        return not self._copy.preset or (not self._round and not may_call(body))
-
     def next(self, content_type: str, body: bytes) -> bytes | None:
         """The next request's body after an answer; ``None`` when the answer stands as it is."""
-        if self.stands(body):
+        if not self._round and stands(self._copy, body):
             return None
         self._round += 1
         if self._round == 1:
@@ -68,7 +68,8 @@ class Conversation:
         if self._request is None:
             return None
         answer = self._read(content_type, body)
-        self.usage.update(answer.usage)
+        for name, tokens in answer.usage.items():
+            self.usage[name] = self.usage.get(name, 0) + tokens
         calls = [call for call in answer.tool_calls if call.name]
         if not calls:
             return None

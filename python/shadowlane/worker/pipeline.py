@@ -305,7 +305,8 @@ class Pipeline:
             self._send(tracked, arm)
 
     def _send(self, tracked: Tracked, arm: Arm) -> None:
-        ahead = any(other.is_ahead for other in self._arms if other is not arm)
+        arms = self._arms
+        ahead = len(arms) > 1 and any(other.is_ahead for other in arms if other is not arm)
         sending = arm.begin(tracked.copy, partial(self._ended, tracked), give_way=ahead)
         if not sending.is_over:
             self._out.add(sending)
