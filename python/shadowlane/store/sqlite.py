@@ -64,9 +64,15 @@ class SqliteStore(Store):
             stop=stop,
         )
 
+    def close(self) -> None:
+        if self._identity is not None:
+            self._identity.close()
+        super().close()
+
     def _insert(self, now: int, pairs: Sequence[Pair], rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
+        cursor = self._db.cursor()
         for at, thin in enumerate(rows):
-            cursor = self._db.execute(_INSERT_PAIR, (now, *thin))
+            cursor.execute(_INSERT_PAIR, (now, *thin))
             if cursor.rowcount == 1 and cursor.lastrowid is not None:
                 yield at, cursor.lastrowid
 

@@ -51,7 +51,20 @@ def older_log(path: Path) -> None:
     path.with_name(path.name + "-wal").write_bytes(path.with_name("backup.db-wal").read_bytes())
 
 
-@pytest.mark.parametrize("taken", [delete, move, replace, restore, overwrite_log, truncate_log, older_log])
+def delete_log(path: Path) -> None:
+    path.with_name(path.name + "-wal").unlink()
+
+
+def replace_log(path: Path) -> None:
+    """Another file with the log's name and the beginning of what it holds."""
+    log = path.with_name(path.name + "-wal")
+    path.with_name("other-wal").write_bytes(log.read_bytes()[:4096])
+    path.with_name("other-wal").replace(log)
+
+
+@pytest.mark.parametrize(
+    "taken", [delete, move, replace, restore, overwrite_log, truncate_log, older_log, delete_log, replace_log]
+)
 def test_nothing_is_acknowledged_that_cannot_be_read(tmp_path: Path, taken: Callable[[Path], None]) -> None:
     path = tmp_path / "pairs.db"
     store = open_at(path)
