@@ -1,9 +1,10 @@
-"""``python -m benches.copies [--against FOLDER] [--rounds 9]``: processor time a pair of scoring and of storing.
+"""``python -m benches.copies [--against FOLDER] [--rounds 9] [--batch 64]``: processor time of scoring and storing.
 
-Batches of 64 pairs of ``.pairs`` go through the real scorer (wordllama) and the real store, once with paraphrase groups
-and once without; the table of groups is filled first. Each round is a process of its own; with ``--against``, the
-``python`` folder of another checkout with its extension, the rounds of both alternate by lot, and ratios have 95 %
-intervals from a bootstrap over the rounds. Nothing here asserts.
+Batches of pairs of ``.pairs`` (64 of them; a quiet lane's have one or two) go through the real scorer (wordllama) and
+the real store, once with paraphrase groups and once without; the table of groups is filled first. Each round is a
+process of its own; with ``--against``, the ``python`` folder of another checkout with its extension, the rounds of both
+alternate by lot, and ratios have 95 % intervals from a bootstrap over the rounds. Figures are a pair's. Nothing here
+asserts.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ import numpy as np
 
 from .pairs import pairs
 
-_BATCH = 64
 _WARM = 4096
 _ROOT = Path(__file__).parents[2]
 
@@ -32,14 +32,15 @@ _ROOT = Path(__file__).parents[2]
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benches.copies", description=__doc__)
     parser.add_argument("--pairs", type=int, default=1024, help="measured in each round")
+    parser.add_argument("--batch", type=int, default=64, help="pairs that are scored and stored at a time")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--against", type=Path, help="the python folder of another checkout")
     parser.add_argument("--one", action="store_true", help="one round in this process, as JSON")
     options = parser.parse_args()
-    if options.pairs < _BATCH or options.rounds < 1:
-        parser.error(f"--pairs: at least {_BATCH}; --rounds: at least 1")
+    if not 1 <= options.batch <= options.pairs or options.rounds < 1:
+        parser.error("--batch: from 1 to --pairs; --rounds: at least 1")
     if options.one:
-        print(json.dumps(measured(options.pairs)))
+        print(json.dumps(measured(options.pairs, options.batch)))
         return 0
     here = _ROOT / "python"
     found: dict[Path, list[dict[str, float]]] = {here: []} | ({options.against: []} if options.against else {})
@@ -47,20 +48,20 @@ def main() -> int:
     for _ in range(options.rounds):
         for place in rng.permutation(len(found)):
             folder = list(found)[int(place)]
-            found[folder].append(_round(folder, options.pairs))
+            found[folder].append(_round(folder, options.pairs, options.batch))
     show(list(found.values()), rng)
     return 0
 
 
-def _round(folder: Path, count: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "benches.copies", "--one", "--pairs", str(count)]
+def _round(folder: Path, count: int, size: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "benches.copies", "--one", "--pairs", str(count), "--batch", str(size)]
     environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{_ROOT}"}
     done = subprocess.run(command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=True)
     made: dict[str, float] = json.loads(done.stdout)
     return made
 
 
-def measured(count: int) -> dict[str, float]:
+def measured(count: int, size: int) -> dict[str, float]:
     """Microseconds a pair: scored with groups, without, what groups add, and stored."""
     from shadowlane.config import ScoreConfig
     from shadowlane.embedders import load_embedder
@@ -71,18 +72,18 @@ def measured(count: int) -> dict[str, float]:
     grouped = Scorer(ScoreConfig(), embedder=load_embedder("wordllama"))
     plain = Scorer(ScoreConfig(groups=False), embedder=load_embedder("wordllama"))
     for scorer in (grouped, plain):
-        scorer.score(list(itertools.islice(drawn, _WARM if scorer is grouped else _BATCH)))
+        scorer.score(list(itertools.islice(drawn, _WARM if scorer is grouped else 64)))
     spent = {"score, groups": 0, "score, no groups": 0, "store": 0}
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteStore(Path(folder) / "pairs.db", max_age_ns=10**18, max_bytes=10**12)
         with store:
             store.set_epoch("bench", {"candidate": 0})
-            for _ in range(count // _BATCH):
-                batch = list(itertools.islice(drawn, _BATCH))
+            for _ in range(count // size):
+                batch = list(itertools.islice(drawn, size))
                 _timed(spent, "score, no groups", lambda batch=batch: plain.score(batch))
                 scored = _timed(spent, "score, groups", lambda batch=batch: grouped.score(batch))
                 _timed(spent, "store", lambda scored=scored: store.save(scored))
-    pairs_in_all = count // _BATCH * _BATCH
+    pairs_in_all = count // size * size
     found = {name: ns / pairs_in_all / 1e3 for name, ns in spent.items()}
     return found | {"groups add": found["score, groups"] - found["score, no groups"]}
 

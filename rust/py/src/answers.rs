@@ -81,8 +81,19 @@ impl QuestionReader {
 fn clean(answer: &mut Answer, sanitizer: &Core, least: usize) {
     // Taken apart, so that no field that is added is forgotten.
     let Answer {
-        text, citations, calls, finish_reason, usage: _, cached: _, refusal: _, model, model_rev, index_hash, kind: _,
-        incomplete: _, note,
+        text,
+        citations,
+        calls,
+        finish_reason,
+        usage: _,
+        cached: _,
+        refusal: _,
+        model,
+        model_rev,
+        index_hash,
+        kind: _,
+        incomplete: _,
+        note,
     } = answer;
     let one = |text: &mut String| {
         if text.len() >= least && text.chars().nth(least.saturating_sub(1)).is_some() {
@@ -91,8 +102,17 @@ fn clean(answer: &mut Answer, sanitizer: &Core, least: usize) {
     };
     [text, finish_reason, model, model_rev, index_hash, note].into_iter().for_each(one);
     for citation in citations {
-        let Citation { snippet_id, section_id, source_url, offsets: _, tokens: _, score: _, index_hash, analyzer, text } =
-            citation;
+        let Citation {
+            snippet_id,
+            section_id,
+            source_url,
+            offsets: _,
+            tokens: _,
+            score: _,
+            index_hash,
+            analyzer,
+            text,
+        } = citation;
         [snippet_id, section_id, source_url, index_hash, analyzer, text].into_iter().for_each(one);
     }
     for Call { name, arguments, id } in calls {
