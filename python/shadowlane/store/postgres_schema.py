@@ -1,4 +1,4 @@
-"""A lane's tables in PostgreSQL: made from the same steps as SQLite's (:mod:`.schema`), and what only PostgreSQL has.
+"""A lane's tables in PostgreSQL: made from the same steps as SQLite's (:mod:`.steps`), and what only PostgreSQL has.
 
 Invariants: a writer brings an older schema up to date in one transaction, under an advisory lock, so that of many that
 start together one does it; a newer one is refused; a reader changes nothing. Steps only add columns that have defaults,
@@ -17,7 +17,7 @@ import psycopg
 from ..errors import NothingStoredError, StoreError
 from .postgres_database import Address, Connection, PostgresDatabase
 from .postgres_layout import lay_out_by_days, look_through
-from .schema import SCHEMA_VERSION, STEPS
+from .steps import SCHEMA_VERSION, STEPS
 
 __all__ = ["OWN_VERSION", "identity", "postgres_sql", "prepare_tables"]
 
@@ -60,7 +60,7 @@ _LOOK_S = 6 * 3600.0
 
 
 def postgres_sql(statement: str) -> str:
-    """A statement of :data:`.schema.STEPS` for PostgreSQL."""
+    """A statement of :data:`.steps.STEPS` for PostgreSQL."""
     for pattern, instead in _TYPES:
         statement = re.sub(pattern, instead, statement)
     return statement

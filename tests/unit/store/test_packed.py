@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowlane.config import StoreConfig
-from shadowlane.store import PairFilter, SqliteStore, open_store, schema
+from shadowlane.store import PairFilter, SqliteStore, open_store, steps
 from shadowlane.store.columns import BODY_TABLE
 from shadowlane.store.packed import pack, pack_all, unpack
 from shadowlane.types import Pair
@@ -66,7 +66,7 @@ def of_before(path: Path, pair: Pair) -> None:
     db.execute("DROP TABLE block_totals")  # of later versions
     db.execute("DROP TABLE blocks")
     db.execute("DROP TABLE folds")
-    db.execute(f"PRAGMA user_version = {schema.STEPS.index(schema._PACKED)}")
+    db.execute(f"PRAGMA user_version = {steps.STEPS.index(steps._PACKED)}")
     db.commit()
     db.close()
 
