@@ -201,14 +201,16 @@ impl<'t> Reader<'t> {
         {
             return;
         }
-        let unit = known.unit.map(|unit| (low, unit)).or_else(|| {
-            let single = low.strip_suffix('s')?;
-            look_up(single).unit.map(|unit| (single, unit))
-        });
-        if let Some((name, (kind, factor))) = unit
-            && self.measured(name, kind, factor, end)
-        {
-            return;
+        if self.counted(position) {
+            let unit = known.unit.map(|unit| (low, unit)).or_else(|| {
+                let single = low.strip_suffix('s')?;
+                look_up(single).unit.map(|unit| (single, unit))
+            });
+            if let Some((name, (kind, factor))) = unit
+                && self.measured(name, kind, factor, end)
+            {
+                return;
+            }
         }
         if known.is(lexicon::NEGATOR) {
             self.negate(span);
@@ -253,7 +255,7 @@ impl<'t> Reader<'t> {
         self.sentence.negators.push(span);
     }
 
-    fn modality(&mut self, low: &str, known: Word, span: Span) {
+    fn modality(&mut self, low: &str, known: &Word, span: Span) {
         if let Some(modality) = known.modality {
             self.sentence.modal(modality, span);
         } else if low == "to" && matches!(self.before_last(), "have" | "has" | "had") {

@@ -54,19 +54,31 @@ const LATIN: [(Option<Language>, &str); 5] = [
     ),
 ];
 
-/// Bits of a word in the lists above and in the words of each language, by place.
-static SMALL: LazyLock<WordMap<&'static str, u16>> = LazyLock::new(|| {
-    let mut table: WordMap<&'static str, u16> = WordMap::default();
+/// Bits that each language has in a sum: a sample's words count for less than this holds.
+const COUNTER: u32 = 12;
+
+/// What a word says for each language, [`COUNTER`] bits a place: two when it is in the lists above, one more when it is in
+/// the words of that language.
+static SMALL: LazyLock<WordMap<&'static str, u64>> = LazyLock::new(|| {
+    let mut bits: WordMap<&'static str, u16> = WordMap::default();
     for (position, (language, list)) in LATIN.iter().enumerate() {
         for word in list.split_whitespace() {
-            *table.entry(word).or_default() |= 1 << position;
+            *bits.entry(word).or_default() |= 1 << position;
         }
         for word in language.map_or("", list_of).split_whitespace().filter(|word| !word.contains('_')) {
-            *table.entry(word).or_default() |= 1 << (position + LATIN.len());
+            *bits.entry(word).or_default() |= 1 << (position + LATIN.len());
         }
     }
-    table
+    let says = |bits: u16| {
+        // A word of the short lists tells more.
+        let of = |place: usize| u64::from(bits >> place & 1) * 2 + u64::from(bits >> (place + LATIN.len()) & 1);
+        (0_u32..).zip(0..LATIN.len()).map(|(shift, place)| of(place) << (shift * COUNTER)).sum()
+    };
+    bits.into_iter().map(|(word, bits)| (word, says(bits))).collect()
 });
+
+/// Bytes of the longest word above.
+static LONGEST: LazyLock<usize> = LazyLock::new(|| SMALL.keys().map(|word| word.len()).max().unwrap_or(0));
 
 /// So many characters tell the language.
 const SAMPLE: usize = 600;
@@ -108,19 +120,33 @@ pub(crate) fn language(low: &str) -> Spoken {
     if eastern > latin {
         return (Some(if kana * 10 > han { Language::Japanese } else { Language::Chinese }), true);
     }
-    let mut counts = [0_usize; LATIN.len()];
-    let end = low.char_indices().nth(SAMPLE).map_or(low.len(), |(end, _)| end);
-    let head = low.get(..end).unwrap_or(low);
-    for word in head.split(|letter: char| !letter.is_alphabetic()).filter(|word| !word.is_empty()) {
-        let bits = SMALL.get(word).copied().unwrap_or(0);
-        for (position, count) in counts.iter_mut().enumerate() {
-            // A word of the short lists tells more.
-            *count += usize::from(bits >> position & 1) * 2 + usize::from(bits >> (position + LATIN.len()) & 1);
-        }
-    }
-    let count = |position: usize| counts.get(position).copied().unwrap_or(0);
+    let counts = counted(low);
+    let count = |position: usize| counts >> (position as u32 * COUNTER) & ((1 << COUNTER) - 1);
     let best = (0..LATIN.len()).rev().max_by_key(|position| count(*position)).unwrap_or(0);
     (LATIN.get(best).and_then(|(language, _)| *language), count(best) > 0)
+}
+
+/// What the words of a text's sample say for each language together.
+fn counted(low: &str) -> u64 {
+    let of = |word: &str| if word.len() > *LONGEST { 0 } else { SMALL.get(word).copied().unwrap_or(0) };
+    if !low.is_ascii() {
+        let end = low.char_indices().nth(SAMPLE).map_or(low.len(), |(end, _)| end);
+        let head = low.get(..end).unwrap_or(low);
+        let words = head.split(|letter: char| !letter.is_alphabetic()).filter(|word| !word.is_empty());
+        return words.map(of).sum();
+    }
+    let head = low.get(..SAMPLE.min(low.len())).unwrap_or(low);
+    let bytes = head.as_bytes();
+    let (mut sum, mut start) = (0, 0);
+    for (at, byte) in bytes.iter().enumerate() {
+        if !byte.is_ascii_alphabetic() {
+            if start < at {
+                sum += head.get(start..at).map_or(0, of);
+            }
+            start = at + 1;
+        }
+    }
+    sum + head.get(start..).filter(|word| !word.is_empty()).map_or(0, of)
 }
 
 fn list_of(language: Language) -> &'static str {

@@ -9,6 +9,8 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
+use crate::marks::Marks;
+
 /// One group a line: every word excludes, said of the same thing at the same time, each word beyond the bar.
 pub(crate) const OPPOSITES: &str = include_str!("opposites.txt");
 /// One group a line: words that may stand for each other in most sentences.
@@ -41,6 +43,12 @@ impl Hasher for WordHasher {
             _ => bytes.iter().fold(1, |word, byte| word << 8 | u64::from(*byte)),
         };
         self.mix(tail ^ (bytes.len() as u64) << 60);
+    }
+
+    /// Of a key that is a mark already.
+    #[inline]
+    fn write_u64(&mut self, word: u64) {
+        self.mix(word);
     }
 
     #[inline]
@@ -253,7 +261,7 @@ pub(crate) enum Modality {
 }
 
 /// Everything known of one lower-case word. One look-up for all of it.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(crate) struct Word {
     pub flags: Flags,
     pub number: Option<f64>,
@@ -269,7 +277,7 @@ pub(crate) struct Word {
 
 impl Word {
     /// The base form of the word that this is known of.
-    pub fn stem(self, word: &str) -> Cow<'_, str> {
+    pub fn stem<'w>(&self, word: &'w str) -> Cow<'w, str> {
         match self.base {
             Some(base) => Cow::Borrowed(base),
             None => cut(word),
@@ -277,14 +285,18 @@ impl Word {
     }
 
     #[inline]
-    pub fn is(self, flags: Flags) -> bool {
+    pub fn is(&self, flags: Flags) -> bool {
         self.flags & flags != 0
     }
 }
 
-static WORDS: LazyLock<WordMap<&'static str, Word>> = LazyLock::new(|| {
-    let mut table: WordMap<&'static str, Word> = WordMap::default();
-    let mut set = |word: &'static str, change: &dyn Fn(&mut Word)| change(table.entry(word).or_default());
+/// Of a word of which nothing is known.
+static UNKNOWN: Word =
+    Word { flags: 0, number: None, scale: None, unit: None, month: 0, weekday: 0, modality: None, base: None };
+
+static WORDS: LazyLock<Marks<Word>> = LazyLock::new(|| {
+    let mut table: WordMap<u64, Word> = WordMap::default();
+    let mut set = |word: &'static str, change: &dyn Fn(&mut Word)| change(table.entry(mark(word)).or_default());
     for &(flags, list) in LISTS {
         for word in list.split_whitespace() {
             set(word, &|entry| entry.flags |= flags);
@@ -331,7 +343,7 @@ static WORDS: LazyLock<WordMap<&'static str, Word>> = LazyLock::new(|| {
             }
         }
     }
-    table
+    table.into()
 });
 
 static EXCLUDED: LazyLock<WordMap<String, Vec<String>>> = LazyLock::new(|| {
@@ -383,8 +395,8 @@ pub(crate) fn mark(word: &str) -> u64 {
 }
 
 /// Everything known of a lower-case word.
-pub(crate) fn look_up(word: &str) -> Word {
-    WORDS.get(word).copied().unwrap_or_default()
+pub(crate) fn look_up(word: &str) -> &'static Word {
+    WORDS.get(mark(word)).unwrap_or(&UNKNOWN)
 }
 
 /// The stems that exclude a stem, said of the same thing.

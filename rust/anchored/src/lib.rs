@@ -26,6 +26,7 @@ pub mod flat_index;
 pub mod hashed_words;
 mod language;
 mod lexicon;
+mod marks;
 mod order;
 mod quantities;
 mod same;

@@ -98,6 +98,7 @@ impl<'t> Scanner<'t> {
 
     fn token(&self, at: usize, first: char) -> Option<(Token, usize)> {
         match first {
+            'a'..='z' => Some(self.letters(at)),
             '`' => match self.typed_quote(at) {
                 Some(end) => Some((Token::Quote, end)),
                 None => self.code(at).map(|end| (Token::Code, end)),
@@ -149,7 +150,9 @@ impl<'t> Scanner<'t> {
         // Only what a digit or an underscore follows can be more than a word.
         let next = self.byte(end);
         let special = matches!(next, b'0'..=b'9' | b'_' | b'-' | b'.' | b',') || next.is_ascii_whitespace();
-        if special && !self.word_before(at) {
+        // A date needs a digit right behind what parts it from its month.
+        let dated = special && (next != b' ' || !self.byte(end + 1).is_ascii_alphabetic());
+        if dated && !self.word_before(at) {
             if (next.is_ascii_whitespace() || matches!(next, b'.' | b','))
                 && let Some(found) = self.date_of_month(at, end)
             {
@@ -160,6 +163,9 @@ impl<'t> Scanner<'t> {
             {
                 return (Token::Name, end);
             }
+        }
+        if next.is_ascii() && next != b'\'' {
+            return (Token::Word, end);
         }
         while let Some(mark @ ('\'' | '’')) = self.char_at(end) {
             let next = end + mark.len_utf8();
@@ -395,6 +401,9 @@ impl Iterator for Scanner<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
+            while self.byte(self.at) == b' ' {
+                self.at += 1;
+            }
             let start = self.at;
             let first = self.char_at(start)?;
             if let Some((token, end)) = self.token(start, first) {

@@ -78,12 +78,13 @@ const LEAST_WORDS: usize = 4;
 
 /// Whether a pair is one sentence, word for word.
 fn is_repeated(overlap: &Overlap<'_>, group: &Group) -> bool {
-    let words = |text: &Text, list: &[usize]| -> Vec<u64> {
-        let sentence = list.first().and_then(|one| text.sentences.get(*one));
-        sentence.map_or(Vec::new(), |one| text.tokens(one.tokens).iter().map(|token| token.mark).collect())
+    let words = |text: &'_ Text, list: &[usize]| {
+        list.first().and_then(|one| text.sentences.get(*one)).map_or((0, 0), |one| one.tokens)
     };
-    let mine = words(overlap.a, &group.a);
-    mine.len() >= LEAST_WORDS && mine == words(overlap.b, &group.b)
+    let mine = overlap.a.tokens(words(overlap.a, &group.a));
+    let theirs = overlap.b.tokens(words(overlap.b, &group.b));
+    let equal = mine.len() >= LEAST_WORDS && mine.len() == theirs.len();
+    equal && mine.iter().zip(theirs).all(|(one, other)| one.mark == other.mark)
 }
 
 /// What each sentence weighs, and what each pair of them shares.
@@ -99,16 +100,13 @@ impl Shared {
     fn new(overlap: &Overlap<'_>, equal: &[(Span, Span)]) -> Self {
         let (a, b) = (overlap.a, overlap.b);
         let (rows, columns) = (a.sentences.len(), b.sentences.len());
-        let weigh = |text: &Text| -> Vec<f32> {
-            text.sentences.iter().map(|sentence| weight(overlap, text, sentence)).collect()
+        let weigh = |text: &Text, first: bool| -> Vec<f32> {
+            let mut seen = overlap.roots.fresh();
+            let known = (1..).zip(&text.sentences);
+            known.map(|(round, one)| overlap.roots.weight(first, one.terms, &mut seen, round)).collect()
         };
-        let mut made =
-            Self { rows, columns, weights_a: weigh(a), weights_b: weigh(b), table: vec![0.0; rows * columns] };
-        for row in 0..rows {
-            for column in 0..columns {
-                made.add(row, column, overlap.sentences.at(row, column));
-            }
-        }
+        let table = overlap.sentences.cells().to_vec();
+        let mut made = Self { rows, columns, weights_a: weigh(a, true), weights_b: weigh(b, false), table };
         // A value that both have ties as a word does that each says once.
         let mut counts = (vec![0.0_f32; rows], vec![0.0_f32; columns]);
         for (mine, theirs) in equal {
@@ -160,13 +158,6 @@ pub(crate) fn holding(sentences: &[Sentence], at: usize) -> Option<usize> {
     let after = sentences.partition_point(|sentence| sentence.span.0 <= at);
     let position = after.checked_sub(1)?;
     sentences.get(position).filter(|sentence| at < sentence.span.1).map(|_| position)
-}
-
-fn weight(overlap: &Overlap<'_>, text: &Text, sentence: &Sentence) -> f32 {
-    let terms = text.terms(sentence.terms);
-    let fresh = |position: usize, root: u64| !terms.iter().take(position).any(|term| term.root == root);
-    let known = terms.iter().enumerate().filter(|(position, term)| fresh(*position, term.root));
-    known.map(|(_, term)| overlap.uses.get(&term.root).map_or(1.0, |known| known.weight())).sum()
 }
 
 fn paired(shared: &Shared) -> Vec<Group> {

@@ -36,10 +36,10 @@ impl Unmatched {
 
 /// What `b` leaves out of `a`, and what it adds.
 pub(crate) fn unmatched(overlap: &Overlap<'_>) -> (Unmatched, Unmatched) {
-    (of(overlap, overlap.a), of(overlap, overlap.b))
+    (of(overlap, overlap.a, true), of(overlap, overlap.b, false))
 }
 
-fn of(overlap: &Overlap<'_>, text: &Text) -> Unmatched {
+fn of(overlap: &Overlap<'_>, text: &Text, first: bool) -> Unmatched {
     let mut total = 0_usize;
     let mut spans = Vec::new();
     for sentence in &text.sentences {
@@ -48,7 +48,7 @@ fn of(overlap: &Overlap<'_>, text: &Text) -> Unmatched {
             continue;
         }
         total += 1;
-        let said = terms.iter().filter(|term| overlap.uses.get(&term.root).is_some_and(|known| known.shared())).count();
+        let said = overlap.roots.shared(first, sentence.terms);
         if (said as f32) < SAID * terms.len() as f32 {
             spans.push(sentence.span);
         }

@@ -16,6 +16,7 @@ use super::vocabulary as words;
 use crate::edits::Finding;
 use crate::facts::Span;
 use crate::lexicon::{WordMap, mark};
+use crate::marks::Marks;
 
 /// Of texts that share more words and values than these none are looked at.
 const MOST: usize = 32;
@@ -161,7 +162,7 @@ fn turned(overlap: &Overlap<'_>, a: &Parts<'_>, b: &Parts<'_>, anchors: &[&Ancho
 }
 
 /// What stands between a thing that is taken and one that is not: by the first word, the words that follow it.
-static INSTEAD: LazyLock<WordMap<u64, Vec<Vec<u64>>>> = LazyLock::new(|| {
+static INSTEAD: LazyLock<Marks<Vec<Vec<u64>>>> = LazyLock::new(|| {
     let known = "instead_of|rather_than|in_place_of|preferable_to|in_preference_to|statt|anstatt|anstelle|au_lieu|plutôt_que|\
                  préférable_à|préférable_au|en_lugar_de|en_vez_de|antes_que|preferible_a|而不是|而非|ではなく|よりも";
     let mut found: WordMap<u64, Vec<Vec<u64>>> = WordMap::default();
@@ -171,7 +172,7 @@ static INSTEAD: LazyLock<WordMap<u64, Vec<Vec<u64>>>> = LazyLock::new(|| {
             found.entry(first).or_default().push(marks.collect());
         }
     }
-    found
+    found.into()
 });
 
 /// Two sides of a sentence that a word tells apart: what is taken and what is not, or what comes first and what follows.
@@ -209,7 +210,7 @@ fn preferences(text: &Text) -> Vec<Told> {
     let marker = |sentence: &Sentence| {
         let tokens = text.tokens(sentence.tokens);
         tokens.iter().enumerate().find_map(|(at, token)| {
-            let phrases = INSTEAD.get(&token.mark)?;
+            let phrases = INSTEAD.get(token.mark)?;
             let rest = tokens.get(at + 1..).unwrap_or(&[]);
             let found = phrases.iter().find(|phrase| {
                 rest.len() > phrase.len() && phrase.iter().zip(rest).all(|(mark, token)| *mark == token.mark)

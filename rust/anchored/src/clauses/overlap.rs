@@ -5,8 +5,7 @@
 //!
 //! Invariant: symmetric; weights are in (0, 1]; work is bounded by clauses times clauses.
 
-use super::read::{Clause, Text};
-use crate::lexicon::WordMap;
+use super::read::Text;
 
 /// A table of how much each unit of `a` (rows) and of `b` (columns) share.
 pub(crate) struct Table {
@@ -22,6 +21,11 @@ impl Table {
 
     pub fn at(&self, row: usize, column: usize) -> f32 {
         if column < self.columns { self.shared.get(row * self.columns + column).copied().unwrap_or(0.0) } else { 0.0 }
+    }
+
+    /// All cells, row by row.
+    pub fn cells(&self) -> &[f32] {
+        &self.shared
     }
 
     fn add(&mut self, row: usize, column: usize, weight: f32) {
@@ -56,7 +60,6 @@ pub(crate) struct Uses {
     /// Clauses of each text that have it.
     pub a: u32,
     pub b: u32,
-    last: (u32, u32),
 }
 
 impl Uses {
@@ -73,7 +76,7 @@ impl Uses {
 pub(crate) struct Overlap<'t> {
     pub a: &'t Text,
     pub b: &'t Text,
-    pub uses: WordMap<u64, Uses>,
+    pub roots: Roots,
     pub clauses: Table,
     pub sentences: Table,
     /// The share of clauses' weight that both have, in [0, 1]: the geometric mean of both sides' shares.
@@ -83,41 +86,99 @@ pub(crate) struct Overlap<'t> {
     pub weights_b: Vec<f32>,
 }
 
+/// The roots of two texts, each with a number, in the order of the roots.
+pub(crate) struct Roots {
+    known: Vec<(u64, Uses)>,
+    /// Of each term of a text the number of its root.
+    a: Vec<u32>,
+    b: Vec<u32>,
+}
+
+impl Roots {
+    pub fn uses(&self, root: u64) -> Option<Uses> {
+        let at = self.known.binary_search_by_key(&root, |(known, _)| *known).ok()?;
+        self.known.get(at).map(|(_, uses)| *uses)
+    }
+
+    /// How much terms of one text weigh together, each root once; `first` for the first text. `seen` is as [`Roots::fresh`]
+    /// gives it, and `round` a number that it has not been used with.
+    pub fn weight(&self, first: bool, terms: (usize, usize), seen: &mut [u32], round: u32) -> f32 {
+        let mut fresh = |number: &&u32| {
+            seen.get_mut(**number as usize).is_some_and(|last| std::mem::replace(last, round) != round)
+        };
+        let known = self.numbers(first, terms).iter().filter(|number| fresh(number));
+        known.map(|number| self.known.get(*number as usize).map_or(1.0, |(_, uses)| uses.weight())).sum()
+    }
+
+    /// For [`Roots::weight`]: where each root was seen last; rounds begin at 1.
+    pub fn fresh(&self) -> Vec<u32> {
+        vec![0; self.known.len()]
+    }
+
+    /// How many of these terms are of roots that both texts have.
+    pub fn shared(&self, first: bool, terms: (usize, usize)) -> usize {
+        let numbers = self.numbers(first, terms).iter();
+        numbers.filter(|number| self.known.get(**number as usize).is_some_and(|(_, uses)| uses.shared())).count()
+    }
+
+    fn numbers(&self, first: bool, (start, end): (usize, usize)) -> &[u32] {
+        let numbers = if first { &self.a } else { &self.b };
+        numbers.get(start..end).unwrap_or(&[])
+    }
+}
+
+/// A term of either text: its root, which text it is of (0 or 1), and which term of it.
+type Placed = (u64, u32, u32);
+
 impl<'t> Overlap<'t> {
     pub fn new(a: &'t Text, b: &'t Text) -> Self {
-        let mut uses: WordMap<u64, Uses> = WordMap::default();
-        uses.reserve(a.terms.len() + b.terms.len());
-        for (first, text) in [(true, a), (false, b)] {
-            for (number, clause) in (1_u32..).zip(&text.clauses) {
-                for term in text.terms(clause.terms) {
-                    let known = uses.entry(term.root).or_default();
-                    let (count, last) =
-                        if first { (&mut known.a, &mut known.last.0) } else { (&mut known.b, &mut known.last.1) };
-                    if *last != number {
-                        *last = number;
-                        *count += 1;
-                    }
-                }
-            }
+        let mut placed: Vec<Placed> = Vec::with_capacity(a.terms.len() + b.terms.len());
+        for (text, own) in [(0, a), (1, b)] {
+            placed.extend((0..).zip(&own.terms).map(|(at, term)| (term.root, text, at)));
         }
+        placed.sort_unstable();
+        let (of_a, of_b) = (clauses_of_terms(a), clauses_of_terms(b));
+        let mut roots =
+            Roots { known: Vec::with_capacity(placed.len()), a: vec![0; a.terms.len()], b: vec![0; b.terms.len()] };
         let mut clauses = Table::new(a.clauses.len(), b.clauses.len());
         let mut sentences = Table::new(a.sentences.len(), b.sentences.len());
-        let (mine, theirs) = (postings(a), postings(b));
-        for (root, one) in runs(&mine) {
-            let weight = uses.get(&root).map_or(0.0, |known| known.weight());
-            let from = theirs.partition_point(|(known, _)| *known < root);
-            let other: Vec<usize> =
-                theirs.iter().skip(from).take_while(|(known, _)| *known == root).map(|(_, clause)| *clause).collect();
-            for (_, row) in one {
-                for column in &other {
-                    clauses.add(*row, *column, weight);
+        let (mut mine, mut theirs): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+        for run in placed.chunk_by(|one, other| one.0 == other.0) {
+            mine.clear();
+            theirs.clear();
+            let number = roots.known.len() as u32;
+            for (_, text, at) in run {
+                let (numbers, of, list) = if *text == 0 {
+                    (&mut roots.a, &of_a, &mut mine)
+                } else {
+                    (&mut roots.b, &of_b, &mut theirs)
+                };
+                if let Some(slot) = numbers.get_mut(*at as usize) {
+                    *slot = number;
+                }
+                if let Some(clause) = of.get(*at as usize)
+                    && list.last() != Some(clause)
+                {
+                    list.push(*clause);
                 }
             }
-            add_sentences(&mut sentences, a, b, one, &other, weight);
+            let uses = Uses { a: mine.len() as u32, b: theirs.len() as u32 };
+            roots.known.extend(run.first().map(|(root, ..)| (*root, uses)));
+            if uses.shared() {
+                let weight = uses.weight();
+                for row in &mine {
+                    for column in &theirs {
+                        clauses.add(*row as usize, *column as usize, weight);
+                    }
+                }
+                add_sentences(&mut sentences, a, b, &mine, &theirs, weight);
+            }
         }
-        let weigh =
-            |text: &Text| -> Vec<f32> { text.clauses.iter().map(|clause| weight(text, &uses, clause)).collect() };
-        let (weights_a, weights_b) = (weigh(a), weigh(b));
+        let weigh = |text: &Text, first: bool| -> Vec<f32> {
+            let mut seen = roots.fresh();
+            (1..).zip(&text.clauses).map(|(round, clause)| roots.weight(first, clause.terms, &mut seen, round)).collect()
+        };
+        let (weights_a, weights_b) = (weigh(a, true), weigh(b, false));
         let mut likeness = Table::new(a.clauses.len(), b.clauses.len());
         for (row, mine) in weights_a.iter().enumerate() {
             for (column, theirs) in weights_b.iter().enumerate() {
@@ -127,22 +188,31 @@ impl<'t> Overlap<'t> {
                 }
             }
         }
-        Self { a, b, uses, clauses, sentences, likeness, weights_a, weights_b }
+        Self { a, b, roots, clauses, sentences, likeness, weights_a, weights_b }
     }
 }
 
+/// The clause that each term of a text is in.
+fn clauses_of_terms(text: &Text) -> Vec<u32> {
+    let mut found = Vec::with_capacity(text.terms.len());
+    for (number, clause) in (0..).zip(&text.clauses) {
+        found.resize(clause.terms.1.max(found.len()), number);
+    }
+    found
+}
+
 /// A term counts once for a pair of sentences, however many of their clauses have it.
-fn add_sentences(table: &mut Table, a: &Text, b: &Text, one: &[(u64, usize)], other: &[usize], weight: f32) {
-    let of = |text: &Text, clause: usize| text.clauses.get(clause).map_or(0, |clause| clause.sentence);
+fn add_sentences(table: &mut Table, a: &Text, b: &Text, mine: &[u32], theirs: &[u32], weight: f32) {
+    let of = |text: &Text, clause: u32| text.clauses.get(clause as usize).map_or(0, |clause| clause.sentence);
     let mut last_row = usize::MAX;
-    for (_, row) in one {
+    for row in mine {
         let row = of(a, *row);
         if row == last_row {
             continue;
         }
         last_row = row;
         let mut last_column = usize::MAX;
-        for column in other {
+        for column in theirs {
             let column = of(b, *column);
             if column != last_column {
                 last_column = column;
@@ -150,26 +220,4 @@ fn add_sentences(table: &mut Table, a: &Text, b: &Text, one: &[(u64, usize)], ot
             }
         }
     }
-}
-
-fn weight(text: &Text, uses: &WordMap<u64, Uses>, clause: &Clause) -> f32 {
-    let terms = text.terms(clause.terms);
-    let fresh = |position: usize, root: u64| !terms.iter().take(position).any(|term| term.root == root);
-    let known = terms.iter().enumerate().filter(|(position, term)| fresh(*position, term.root));
-    known.map(|(_, term)| uses.get(&term.root).map_or(1.0, |known| known.weight())).sum()
-}
-
-/// Each root with each clause that has it, once, in the order of both.
-fn postings(text: &Text) -> Vec<(u64, usize)> {
-    let mut found: Vec<(u64, usize)> = Vec::with_capacity(text.terms.len());
-    for (number, clause) in text.clauses.iter().enumerate() {
-        found.extend(text.terms(clause.terms).iter().map(|term| (term.root, number)));
-    }
-    found.sort_unstable();
-    found.dedup();
-    found
-}
-
-fn runs(postings: &[(u64, usize)]) -> impl Iterator<Item = (u64, &[(u64, usize)])> {
-    postings.chunk_by(|one, other| one.0 == other.0).filter_map(|run| run.first().map(|first| (first.0, run)))
 }

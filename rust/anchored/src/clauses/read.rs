@@ -2,6 +2,8 @@
 //!
 //! Invariant: every token keeps the bytes that it was read from; nothing depends on the text that it is compared with.
 
+use std::borrow::Cow;
+
 use super::segments::{Form, Segment, segments};
 pub(crate) use super::tokens::Token;
 use super::tokens::{Tokenizer, straight};
@@ -62,6 +64,8 @@ pub(crate) struct Text {
     pub sentences: Vec<Sentence>,
     /// There were more than [`MOST_SENTENCES`].
     pub cut: bool,
+    /// It has apostrophes that are not straight.
+    curled: bool,
 }
 
 /// So many sentences are read: each is held against each of the other text.
@@ -83,6 +87,7 @@ impl Text {
             clauses: Vec::with_capacity(32),
             sentences: Vec::with_capacity(16),
             cut: false,
+            curled: low.contains('’'),
         };
         for segment in segments(low) {
             if read.sentences.len() == MOST_SENTENCES {
@@ -133,15 +138,15 @@ impl Text {
     fn phrases(&mut self, low: &str, language: Language, from: usize) {
         let mut position = from;
         while position < self.tokens.len() {
-            let spans = self.tokens.get(position + 1..).unwrap_or(&[]);
-            let rest = spans.iter().map(|token| low.get(token.span.0..token.span.1).unwrap_or(""));
+            let rest = self.tokens.get(position + 1..).unwrap_or(&[]);
             let Some(token) = self.tokens.get(position) else { break };
             if token.number {
                 position += 1;
                 continue;
             }
-            let word = straight(low.get(token.span.0..token.span.1).unwrap_or(""));
-            let (mut flags, more) = self.words.classes(&word, &rest);
+            let word = low.get(token.span.0..token.span.1).unwrap_or("");
+            let word = if self.curled { straight(word) } else { Cow::Borrowed(word) };
+            let (mut flags, more) = self.words.classes(token.mark, rest);
             if self.words.negates(&word) {
                 flags |= words::DOUBT;
             }

@@ -56,8 +56,13 @@ fn line_segments(body: &str, from: usize, found: &mut Vec<Segment>) {
     let (form, skip) = form(body);
     let rest = body.get(skip..).unwrap_or("");
     let mut start = 0;
-    for (position, letter) in rest.match_indices(ENDS) {
-        let letter = letter.chars().next().unwrap_or(' ');
+    // Bytes that may begin one of the signs above: the eastern ones have two first bytes between them.
+    let may_end = |byte: u8| matches!(byte, b'.' | b'!' | b'?' | b';' | 0xe3 | 0xef);
+    for position in rest.bytes().enumerate().filter(|(_, byte)| may_end(*byte)).map(|(position, _)| position) {
+        let letter = rest.get(position..).and_then(|rest| rest.chars().next()).unwrap_or(' ');
+        if !ENDS.contains(&letter) {
+            continue;
+        }
         let end = position + letter.len_utf8();
         let next = rest.get(end..).and_then(|rest| rest.chars().next());
         if end > start && ends_sentence(rest, position, letter, next) {

@@ -10,7 +10,7 @@
 use std::sync::LazyLock;
 
 use super::aligned::Group;
-use super::overlap::Overlap;
+use super::overlap::{Overlap, Uses};
 use super::read::{Clause, Text, Token};
 use super::reworded::WITHOUT;
 use super::segments::Form;
@@ -19,7 +19,8 @@ use crate::Component;
 use crate::edits::Finding;
 use crate::facts::Span;
 use crate::language::Language;
-use crate::lexicon::{WordMap, mark};
+use crate::lexicon::mark;
+use crate::marks::Marks;
 
 /// What a clause says of its matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,7 +253,7 @@ impl Sides<'_, '_> {
         known.sort_unstable();
         known.dedup();
         let both = known.iter().filter(|root| theirs.contains(root));
-        both.map(|root| self.overlap.uses.get(root).map_or(0.0, |uses| uses.weight())).sum()
+        both.map(|root| self.overlap.roots.uses(*root).map_or(0.0, Uses::weight)).sum()
     }
 }
 
@@ -269,7 +270,7 @@ const LIMITS: [&str; 9] = [
     "least mindestens mínimo",
     "most höchstens máximo",
 ];
-static LIMITED: LazyLock<WordMap<u64, usize>> = LazyLock::new(|| {
+static LIMITED: LazyLock<Marks<usize>> = LazyLock::new(|| {
     let lines = LIMITS.iter().enumerate();
     lines.flat_map(|(line, words)| words.split_whitespace().map(move |word| (mark(word), line))).collect()
 });
@@ -294,7 +295,7 @@ pub(crate) fn limited(text: &Text, clause: &Clause, other_text: &Text, other: &C
             near.any(|token| token.number || token.is(words::COUNT))
         };
         let known = tokens.iter().enumerate().filter_map(|(at, token)| {
-            let limit = *LIMITED.get(&token.mark)?;
+            let limit = *LIMITED.get(token.mark)?;
             let counts = !COUNTED.contains(&token.mark) || counted(at);
             (counts && (!COMPARED.contains(&token.mark) || than(at))).then_some((at, limit))
         });

@@ -56,13 +56,17 @@ impl Tokenizer<'_> {
     pub fn read(mut self, tokens: &mut Vec<Token>) {
         let (mut parted, mut apart) = (false, false);
         while self.at < self.end {
-            if self.low.as_bytes().get(self.at) == Some(&b' ') {
+            let byte = self.low.as_bytes().get(self.at).copied().unwrap_or(0);
+            if byte == b' ' {
                 self.at += 1;
                 continue;
             }
             let rest = self.low.get(self.at..self.end).unwrap_or("");
-            let Some(first) = rest.chars().next() else { break };
-            let size = if first.is_ascii_digit() {
+            let first = if byte.is_ascii() { char::from(byte) } else { rest.chars().next().unwrap_or(' ') };
+            let plain = if byte.is_ascii_alphabetic() { plain(rest) } else { None };
+            let size = if let Some(size) = plain {
+                size
+            } else if first.is_ascii_digit() {
                 number(rest)
             } else if in_word(first) {
                 self.word(rest, first)
@@ -75,8 +79,7 @@ impl Tokenizer<'_> {
             let span = (self.at, self.at + size);
             let word = rest.get(..size).unwrap_or("");
             let digits = first.is_ascii_digit();
-            let known = straight(word);
-            let mark = mark(&known);
+            let mark = if plain.is_some() { mark(word) } else { mark(&straight(word)) };
             tokens.push(Token {
                 span,
                 // What inflections share is found out for words with content only: half of all words have none.
@@ -99,11 +102,7 @@ impl Tokenizer<'_> {
         if spaceless(first) {
             return self.sign(rest, first);
         }
-        // Most words are ASCII letters up to a space: no need to look at characters.
-        let ascii = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
-        if rest.as_bytes().get(ascii).is_none_or(|next| next.is_ascii() && *next != b'\'') {
-            return ascii.max(first.len_utf8());
-        }
+        let ascii = plain_bytes(rest);
         let mut size = ascii;
         for (position, letter) in rest.get(ascii..).unwrap_or("").char_indices() {
             let position = ascii + position;
@@ -143,6 +142,27 @@ impl Tokenizer<'_> {
         longest
     }
 }
+
+/// The size of a word of ASCII characters up to a space or the like: most are, and need no look at characters.
+fn plain(rest: &str) -> Option<usize> {
+    let size = plain_bytes(rest);
+    rest.as_bytes().get(size).is_none_or(|next| next.is_ascii() && *next != b'\'').then_some(size)
+}
+
+fn plain_bytes(rest: &str) -> usize {
+    rest.bytes().take_while(|byte| IN_WORD.get(usize::from(*byte)) == Some(&true)).count()
+}
+
+/// ASCII letters, digits and the underscore.
+static IN_WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        byte += 1;
+    }
+    table
+};
 
 fn in_word(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_' || letter == '々'

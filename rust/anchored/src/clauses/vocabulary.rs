@@ -13,6 +13,7 @@ use super::sequences::Sequences;
 use super::tokens::{Token, Tokenizer};
 use crate::language::Language;
 use crate::lexicon::{OPPOSITES, WordMap, mark, stem};
+use crate::marks::Marks;
 
 /// What a word is: one bit for each class.
 pub(crate) type Flags = u32;
@@ -70,10 +71,10 @@ classes! {
     COUNT = 29 "count";
 }
 
-/// A phrase: the words after its first one.
+/// A phrase: the marks of the words after its first one.
 #[derive(Debug)]
 struct Phrase {
-    tail: Vec<&'static str>,
+    tail: Vec<u64>,
     flags: Flags,
 }
 
@@ -91,11 +92,11 @@ pub(crate) type Side = (u16, u8);
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
     language: Language,
-    words: WordMap<&'static str, Entry>,
-    opposites: WordMap<u64, Vec<Side>>,
+    words: Marks<Entry>,
+    opposites: Marks<Vec<Side>>,
     sorts: Sequences<Side>,
     /// Roots of words that may stand for each other, to the first one's.
-    alike: WordMap<u64, u64>,
+    alike: Marks<u64>,
     stances: Sequences<Stance>,
     /// Characters of the longest word: for languages without spaces.
     pub longest: usize,
@@ -103,7 +104,7 @@ pub(crate) struct Vocabulary {
 
 impl Vocabulary {
     fn new(language: Language, list: &'static str, [opposites, sorts, alike, stances]: [&'static str; 4]) -> Self {
-        let mut words: WordMap<&'static str, Entry> = WordMap::default();
+        let mut words: WordMap<u64, Entry> = WordMap::default();
         let mut longest = 0;
         for line in list.lines() {
             let mut parts = line.split_whitespace();
@@ -112,8 +113,8 @@ impl Vocabulary {
                 longest = longest.max(word.chars().count());
                 let mut pieces = word.split('_');
                 let Some(first) = pieces.next() else { continue };
-                let tail: Vec<&'static str> = pieces.collect();
-                let entry = words.entry(first).or_default();
+                let tail: Vec<u64> = pieces.map(mark).collect();
+                let entry = words.entry(mark(first)).or_default();
                 if tail.is_empty() {
                     entry.flags |= flags;
                 } else if let Some(known) = entry.phrases.iter_mut().find(|phrase| phrase.tail == tail) {
@@ -145,36 +146,30 @@ impl Vocabulary {
         if language.spaceless() {
             for (_, word) in sides(opposites).chain(sides(sorts)).chain(sides(alike)) {
                 longest = longest.max(word.chars().count());
-                words.entry(word).or_default();
+                words.entry(mark(word)).or_default();
             }
         }
         let mut made = Self {
             language,
-            words,
-            opposites: table,
+            words: words.into(),
+            opposites: table.into(),
             sorts: Sequences::default(),
-            alike: same,
+            alike: same.into(),
             stances: Sequences::default(),
             longest,
         };
-        let mut known = Sequences::default();
-        for line in stances.lines() {
+        let known = stances.lines().flat_map(|line| {
             let mut parts = line.split_whitespace();
-            let Some(stance) = parts.next().and_then(Stance::named) else { continue };
-            for phrase in parts {
-                known.add(&made.marks(phrase), stance);
-            }
-        }
-        made.stances = known;
-        let mut things = Sequences::default();
-        for (side, phrase) in sides(sorts) {
-            things.add(&made.marks(phrase), side);
+            let stance = parts.next().and_then(Stance::named);
+            stance.into_iter().flat_map(move |stance| parts.clone().map(move |phrase| (phrase, stance)))
+        });
+        made.stances = known.map(|(phrase, stance)| (made.marks(phrase), stance)).collect();
+        let things = sides(sorts).flat_map(|(side, phrase)| {
             // `training` is no train: English words are known in their singular and plural only.
-            if language == Language::English {
-                things.add(&made.marks(&format!("{phrase}s")), side);
-            }
-        }
-        made.sorts = things;
+            let plural = (language == Language::English).then(|| made.marks(&format!("{phrase}s")));
+            std::iter::once(made.marks(phrase)).chain(plural).map(move |marks| (marks, side))
+        });
+        made.sorts = things.collect();
         made
     }
 
@@ -191,12 +186,12 @@ impl Vocabulary {
         self.stances.longest(tokens)
     }
 
-    /// The classes of a lower-case word, and how many further words of `rest` belong to it as a phrase.
-    pub fn classes<'w>(&self, word: &str, rest: &(impl Iterator<Item = &'w str> + Clone)) -> (Flags, usize) {
+    /// The classes of a word by its mark, and how many further words of `rest` belong to it as a phrase.
+    pub fn classes(&self, word: u64, rest: &[Token]) -> (Flags, usize) {
         let Some(entry) = self.words.get(word) else { return (0, 0) };
         for phrase in &entry.phrases {
-            let mut words = rest.clone();
-            if phrase.tail.iter().all(|piece| words.next() == Some(piece)) {
+            let fits = |(mark, token): (&u64, &Token)| *mark == token.mark;
+            if rest.len() >= phrase.tail.len() && phrase.tail.iter().zip(rest).all(fits) {
                 return (phrase.flags, phrase.tail.len());
             }
         }
@@ -229,7 +224,7 @@ impl Vocabulary {
 
     /// Whether the word is known, be it for its opposites only.
     pub fn knows(&self, word: &str) -> bool {
-        self.words.contains_key(word)
+        self.words.has(mark(word))
     }
 
     /// Whether a word negates by its ending: `shirtless`.
@@ -239,17 +234,17 @@ impl Vocabulary {
     }
 
     pub fn has_opposite(&self, sense: u64) -> bool {
-        self.opposites.contains_key(&sense)
+        self.opposites.has(sense)
     }
 
     /// The root of the first word of its line, where other words may stand for a word.
     pub fn concept(&self, root: u64) -> Option<u64> {
-        self.alike.get(&root).copied()
+        self.alike.get(root).copied()
     }
 
     /// Whether a root is one that [`Vocabulary::concept`] gives.
     pub fn is_concept(&self, root: u64) -> bool {
-        self.alike.contains_key(&root)
+        self.alike.has(root)
     }
 
     /// The sort that the words from the first of these tokens on are of, which of its things they name, and how many
@@ -260,7 +255,7 @@ impl Vocabulary {
 
     /// Whether two words exclude each other, said of the same thing.
     pub fn excludes(&self, one: u64, other: u64) -> bool {
-        match (self.opposites.get(&one), self.opposites.get(&other)) {
+        match (self.opposites.get(one), self.opposites.get(other)) {
             (Some(mine), Some(theirs)) => {
                 mine.iter().any(|(group, side)| theirs.iter().any(|(known, other)| known == group && other != side))
                     && !mine.iter().any(|known| theirs.contains(known))

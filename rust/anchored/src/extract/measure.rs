@@ -65,6 +65,11 @@ impl<'t> Reader<'t> {
             .filter(|before| before.sentence == sentence && before.stop == position && before.kind == Kind::Number)
     }
 
+    /// Whether a number's last token stands right before the token at `position`: only then can that be its unit.
+    pub(super) fn counted(&mut self, position: usize) -> bool {
+        self.open_number(position).is_some()
+    }
+
     pub(super) fn scale(&mut self, low: &str, factor: f64, end: usize) -> bool {
         let position = self.sentence.words.len() - 1;
         let Some(before) = self.open_number(position) else { return false };

@@ -55,6 +55,10 @@ pub(crate) fn tokens(low: &str) -> (Vec<Token>, bool) {
     let mut found: Vec<Token> = Vec::with_capacity(low.len() / 5 + 4);
     let (mut at, mut sentence, mut spaced) = (0, 0, true);
     while let Some(first) = letter_at(low, at) {
+        if first == ' ' {
+            (at, spaced) = (at + 1, true);
+            continue;
+        }
         let size = first.len_utf8();
         if first.is_whitespace() {
             sentence += usize::from(first == '\n' && found.last().is_some_and(|last| last.sentence == sentence));
@@ -64,15 +68,14 @@ pub(crate) fn tokens(low: &str) -> (Vec<Token>, bool) {
         if found.len() >= MOST_TOKENS {
             return (found, false);
         }
-        let (kind, end) = if digit(first).is_some() {
+        let (kind, end) = if first.is_ascii_alphabetic() {
+            (Kind::Word, word_end(low, at))
+        } else if digit(first).is_some() {
             (Kind::Number, number_end(low, at))
         } else if is_sign(first) {
             (Kind::Sign, at + size)
         } else if first.is_alphabetic() {
-            (
-                Kind::Word,
-                run(low, at, |letter| (letter.is_alphanumeric() && digit(letter).is_none()) && !is_sign(letter)),
-            )
+            (Kind::Word, word_end(low, at))
         } else {
             (Kind::Mark, at + size)
         };
@@ -92,6 +95,16 @@ fn letter_at(low: &str, at: usize) -> Option<char> {
         Some(_) => low.get(at..)?.chars().next(),
         None => None,
     }
+}
+
+/// Where the letters end that begin at `at`.
+fn word_end(low: &str, at: usize) -> usize {
+    let rest = low.as_bytes().get(at..).unwrap_or(&[]);
+    let end = at + rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    if low.as_bytes().get(end).is_none_or(u8::is_ascii) {
+        return end;
+    }
+    run(low, end, |letter| letter.is_alphanumeric() && digit(letter).is_none() && !is_sign(letter))
 }
 
 fn run(low: &str, at: usize, holds: impl Fn(char) -> bool) -> usize {
@@ -122,16 +135,21 @@ const ABBREVIATED: &[&str] = &[
     "dec", "dez", "déc",
 ];
 
+/// Bytes of the longest one.
+const LONGEST_ABBREVIATED: usize = 6;
+
 fn ends_sentence(low: &str, mark: char, end: usize) -> bool {
     match mark {
         '。' | '！' | '？' | '；' | '!' | '?' => true,
         '.' => {
+            if letter_at(low, end).is_some_and(|next| !next.is_whitespace()) {
+                return false;
+            }
             let head = low.get(..end - 1).unwrap_or("");
             let word = head.rsplit(|letter: char| !letter.is_alphanumeric()).next().unwrap_or("");
-            let open = low.get(end..).is_some_and(|rest| rest.starts_with(|next: char| !next.is_whitespace()));
             // "3. März": a number with a stop before a word may be an ordinal.
             let ordinal = word.len() <= 2 && word.bytes().all(|byte| byte.is_ascii_digit()) && !word.is_empty();
-            !open && !ordinal && !ABBREVIATED.contains(&word)
+            !ordinal && (word.len() > LONGEST_ABBREVIATED || !ABBREVIATED.contains(&word))
         }
         _ => false,
     }
@@ -152,6 +170,11 @@ mod tests {
         assert_eq!(cut("30日以内"), ["30", "日", "以", "内"]);
         assert_eq!(cut("l'heure, 3. märz."), ["l", "'", "heure", ",", "3", ".", "märz", "."]);
         assert_eq!(cut("15h10"), ["15", "h", "10"]);
+    }
+
+    #[test]
+    fn no_abbreviation_is_longer_than_is_said() {
+        assert_eq!(ABBREVIATED.iter().map(|word| word.len()).max(), Some(LONGEST_ABBREVIATED));
     }
 
     #[test]
