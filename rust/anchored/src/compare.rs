@@ -7,7 +7,7 @@ use super::Component;
 use super::edits::{Finding, Side, judged, name_of, replaced};
 use super::exchange::exchanged as exchanged_words;
 use super::facts::{Entity, Facts, Kind, Sentence, Span};
-use super::lexicon::{self, Modality, WordMap, excludes, look_up, negated_form, opposites, weakly_negates};
+use super::lexicon::{self, Modality, WordMap, excludes, look_up, has_opposite, negated_form, weakly_negates};
 use super::same::{group, same};
 
 /// Two sentences speak of the same when this share of the shorter one's content words is in both.
@@ -218,7 +218,7 @@ fn particle(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Span, Span)> {
             .filter(|position| {
                 words
                     .get(*position)
-                    .is_some_and(|word| look_up(word).is(lexicon::PARTICLE) && !opposites(word).is_empty())
+                    .is_some_and(|word| look_up(word).is(lexicon::PARTICLE) && has_opposite(word))
             })
             .collect()
     };

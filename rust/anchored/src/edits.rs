@@ -3,6 +3,8 @@
 //! Invariant: judged strictly, since the same words on either side of a replaced one leave no doubt that both sentences
 //! speak of the same; a replacement whose meaning is not known (a synonym, perhaps) is no finding.
 
+use std::borrow::Cow;
+
 use super::Component;
 use super::exchange::exchanged;
 use super::facts::{Entity, Facts, Kind, Sentence, Span};
@@ -231,13 +233,18 @@ fn lacking<'t>(words: &[&'t str], side: Side<'_, '_>) -> Vec<&'t str> {
 }
 
 fn opposite(mine: &[&str], theirs: &[&str]) -> bool {
-    let content = |words: &[&str]| -> Vec<String> {
-        words.iter().filter(|word| !look_up(word).is(lexicon::NEGATOR)).map(|word| stem(word).into_owned()).collect()
-    };
+    if mine.is_empty() || theirs.is_empty() {
+        return false;
+    }
     let theirs = content(theirs);
     content(mine)
         .iter()
         .any(|one| theirs.iter().any(|other| excludes(one, other) || (one != other && negated_form(one, other))))
+}
+
+/// The stems of words that negate nothing.
+fn content<'t>(words: &[&'t str]) -> Vec<Cow<'t, str>> {
+    words.iter().filter(|word| !look_up(word).is(lexicon::NEGATOR)).map(|word| stem(word)).collect()
 }
 
 fn strengths(words: &[&str]) -> Vec<Modality> {

@@ -70,7 +70,7 @@ impl<'t> Reader<'t> {
 
     fn take(&mut self, token: Token, span: Span, nested: bool) {
         match token {
-            Token::Word => self.word(span),
+            Token::Word(joined) => self.word(span, joined),
             Token::End => {
                 if !self.abbreviated(span) {
                     self.close();
@@ -150,16 +150,21 @@ impl<'t> Reader<'t> {
         self.last = "";
         self.hedge = None;
         if !sentence.words.is_empty() {
-            self.closed.push(std::mem::replace(sentence, Sentence::open()));
+            self.closed.push(sentence.close());
         }
     }
 
-    fn word(&mut self, span: Span) {
+    fn word(&mut self, span: Span, joined: bool) {
         let raw = self.cut(span);
         let (start, end) = span;
-        let capital = self.text.get(start..end).and_then(|word| word.chars().next()).is_some_and(char::is_uppercase);
+        let first = self.text.as_bytes().get(start).copied().unwrap_or(0);
+        let capital = if first.is_ascii() {
+            first.is_ascii_uppercase()
+        } else {
+            self.text.get(start..end).and_then(|word| word.chars().next()).is_some_and(char::is_uppercase)
+        };
         self.sentence.capitals += usize::from(capital);
-        if let Some(root) = raw.strip_suffix("n't").or_else(|| raw.strip_suffix("n’t")) {
+        if joined && let Some(root) = raw.strip_suffix("n't").or_else(|| raw.strip_suffix("n’t")) {
             let low = match root {
                 "" => "do",
                 "ca" => "can",
@@ -174,7 +179,7 @@ impl<'t> Reader<'t> {
             self.negate((cut, end));
             return;
         }
-        let low = raw.split(['\'', '’']).next().unwrap_or(raw);
+        let low = if joined { raw.split(['\'', '’']).next().unwrap_or(raw) } else { raw };
         let known = look_up(low);
         if let Some(value) = known.number
             && (low != "one" || !self.sentence.words.is_empty())

@@ -92,8 +92,30 @@ impl<'t> Sentence<'t> {
         self.position_of(root).and_then(|position| self.stems.get(position))
     }
 
+    /// What was read so far, in no more room than it needs; what was begun is empty again and keeps its room.
+    pub fn close(&mut self) -> Self {
+        let closed = Self {
+            stems: self.stems.drain(..).collect(),
+            marks: self.marks.clone(),
+            negators: std::mem::take(&mut self.negators),
+            modals: std::mem::take(&mut self.modals),
+            capitals: std::mem::take(&mut self.capitals),
+            words: self.words.clone(),
+            positions: self.positions.clone(),
+            parted: self.parted.clone(),
+        };
+        self.marks.clear();
+        self.words.clear();
+        self.positions.clear();
+        self.parted.clear();
+        closed
+    }
+
     pub fn position_of(&self, root: &str) -> Option<usize> {
-        let sought = mark(root);
+        self.marked(mark(root), root)
+    }
+
+    fn marked(&self, sought: u64, root: &str) -> Option<usize> {
         let position = self.marks.iter().position(|known| *known == sought)?;
         self.stems.get(position).is_some_and(|stem| stem.root == root).then_some(position)
     }
@@ -103,12 +125,13 @@ impl<'t> Sentence<'t> {
     }
 
     pub fn add(&mut self, root: Cow<'t, str>, negated: bool, span: Span) {
-        if let Some(position) = self.position_of(&root) {
+        let sought = mark(&root);
+        if let Some(position) = self.marked(sought, &root) {
             if let Some(known) = self.stems.get_mut(position) {
                 known.negated |= negated;
             }
         } else {
-            self.marks.push(mark(&root));
+            self.marks.push(sought);
             self.stems.push(Stem { root, negated, span });
         }
     }

@@ -5,7 +5,8 @@
 
 use std::sync::LazyLock;
 
-use crate::lexicon::WordMap;
+use crate::lexicon::{WordMap, mark};
+use crate::marks::Marks;
 
 /// A language whose words are known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ const COUNTER: u32 = 12;
 
 /// What a word says for each language, [`COUNTER`] bits a place: two when it is in the lists above, one more when it is in
 /// the words of that language.
-static SMALL: LazyLock<WordMap<&'static str, u64>> = LazyLock::new(|| {
+static SMALL: LazyLock<Marks<u64>> = LazyLock::new(|| {
     let mut bits: WordMap<&'static str, u16> = WordMap::default();
     for (position, (language, list)) in LATIN.iter().enumerate() {
         for word in list.split_whitespace() {
@@ -74,11 +75,8 @@ static SMALL: LazyLock<WordMap<&'static str, u64>> = LazyLock::new(|| {
         let of = |place: usize| u64::from(bits >> place & 1) * 2 + u64::from(bits >> (place + LATIN.len()) & 1);
         (0_u32..).zip(0..LATIN.len()).map(|(shift, place)| of(place) << (shift * COUNTER)).sum()
     };
-    bits.into_iter().map(|(word, bits)| (word, says(bits))).collect()
+    bits.into_iter().map(|(word, bits)| (mark(word), says(bits))).collect()
 });
-
-/// Bytes of the longest word above.
-static LONGEST: LazyLock<usize> = LazyLock::new(|| SMALL.keys().map(|word| word.len()).max().unwrap_or(0));
 
 /// So many characters tell the language.
 const SAMPLE: usize = 600;
@@ -128,7 +126,8 @@ pub(crate) fn language(low: &str) -> Spoken {
 
 /// What the words of a text's sample say for each language together.
 fn counted(low: &str) -> u64 {
-    let of = |word: &str| if word.len() > *LONGEST { 0 } else { SMALL.get(word).copied().unwrap_or(0) };
+    let small = &*SMALL;
+    let of = |word: &str| small.get(mark(word)).copied().unwrap_or(0);
     if !low.is_ascii() {
         let end = low.char_indices().nth(SAMPLE).map_or(low.len(), |(end, _)| end);
         let head = low.get(..end).unwrap_or(low);

@@ -346,12 +346,13 @@ static WORDS: LazyLock<Marks<Word>> = LazyLock::new(|| {
     table.into()
 });
 
-static EXCLUDED: LazyLock<WordMap<String, Vec<String>>> = LazyLock::new(|| {
-    let mut table: WordMap<String, Vec<String>> = WordMap::default();
-    let mut exclude = |one: &str, other: &str| {
-        let others = table.entry(one.to_owned()).or_default();
-        if one != other && !others.iter().any(|known| known == other) {
-            others.push(other.to_owned());
+/// The marks of the stems that exclude a stem, by its own.
+static EXCLUDED: LazyLock<Marks<Vec<u64>>> = LazyLock::new(|| {
+    let mut table: WordMap<u64, Vec<u64>> = WordMap::default();
+    let mut exclude = |one: u64, other: u64| {
+        let others = table.entry(one).or_default();
+        if one != other && !others.contains(&other) {
+            others.push(other);
         }
     };
     for line in OPPOSITES.lines() {
@@ -360,13 +361,14 @@ static EXCLUDED: LazyLock<WordMap<String, Vec<String>>> = LazyLock::new(|| {
             for one in side.split_whitespace() {
                 let others = sides.iter().skip(position + 1).flat_map(|other| other.split_whitespace());
                 for other in others {
-                    exclude(&stem(one), &stem(other));
-                    exclude(&stem(other), &stem(one));
+                    let (one, other) = (mark(&stem(one)), mark(&stem(other)));
+                    exclude(one, other);
+                    exclude(other, one);
                 }
             }
         }
     }
-    table
+    table.into()
 });
 
 static GROUPS: LazyLock<WordMap<String, Vec<usize>>> = LazyLock::new(|| {
@@ -394,18 +396,23 @@ pub(crate) fn mark(word: &str) -> u64 {
     hasher.finish()
 }
 
-/// Everything known of a lower-case word.
-pub(crate) fn look_up(word: &str) -> &'static Word {
-    WORDS.get(mark(word)).unwrap_or(&UNKNOWN)
+/// Everything known of a lower-case word with this mark.
+pub(crate) fn look_up_marked(mark: u64) -> &'static Word {
+    WORDS.get(mark).unwrap_or(&UNKNOWN)
 }
 
-/// The stems that exclude a stem, said of the same thing.
-pub(crate) fn opposites(root: &str) -> &'static [String] {
-    EXCLUDED.get(root).map_or(&[], Vec::as_slice)
+/// Everything known of a lower-case word.
+pub(crate) fn look_up(word: &str) -> &'static Word {
+    look_up_marked(mark(word))
+}
+
+/// Whether some stem excludes this one, said of the same thing.
+pub(crate) fn has_opposite(root: &str) -> bool {
+    EXCLUDED.get(mark(root)).is_some_and(|others| !others.is_empty())
 }
 
 pub(crate) fn excludes(one: &str, other: &str) -> bool {
-    opposites(one).iter().any(|excluded| excluded == other)
+    EXCLUDED.get(mark(one)).is_some_and(|others| others.contains(&mark(other)))
 }
 
 /// Whether two stems may stand for each other in most sentences.
@@ -441,14 +448,18 @@ pub(crate) fn stem(word: &str) -> Cow<'_, str> {
 }
 
 fn cut(word: &str) -> Cow<'_, str> {
-    if word.chars().nth(3).is_none() {
+    if !longer(word, 3) {
         return Cow::Borrowed(word);
+    }
+    // Most words have none of the endings below.
+    if !word.ends_with(['s', 'y', 'g', 'd']) {
+        return Cow::Borrowed(bare(word));
     }
     if let Some(root) = word.strip_suffix("ies").or_else(|| word.strip_suffix("ily")) {
         return Cow::Owned(format!("{root}y"));
     }
     if let Some(root) = word.strip_suffix("ly")
-        && word.chars().nth(5).is_some()
+        && longer(word, 5)
     {
         return Cow::Borrowed(bare(root));
     }
@@ -474,9 +485,17 @@ fn cut(word: &str) -> Cow<'_, str> {
     Cow::Borrowed(bare(word))
 }
 
+/// Whether a word has more characters than so many.
+fn longer(word: &str, size: usize) -> bool {
+    match word.as_bytes().get(..=size) {
+        Some(head) => head.is_ascii() || word.chars().nth(size).is_some(),
+        None => false,
+    }
+}
+
 /// Without a final `e`, so that `decline` and `declining` meet; short words keep theirs.
 fn bare(word: &str) -> &str {
-    if word.chars().nth(4).is_some() { word.strip_suffix('e').unwrap_or(word) } else { word }
+    if longer(word, 4) { word.strip_suffix('e').unwrap_or(word) } else { word }
 }
 
 /// `hopp` to `hop`, `hop` (of hoping) to `hope`, `carri` to `carry`; else as it is.
@@ -521,11 +540,11 @@ mod tests {
 
     #[test]
     fn opposites_are_symmetric_and_no_word_excludes_itself() {
-        for (word, others) in EXCLUDED.iter() {
-            assert!(!others.contains(word), "{word}");
-            for other in others {
-                assert!(excludes(other, word), "{other} | {word}");
-            }
+        let words = OPPOSITES.lines().flat_map(|line| line.split(['|', ' '])).filter(|word| !word.is_empty());
+        for word in words.map(|word| mark(&stem(word))) {
+            let others = EXCLUDED.get(word).unwrap();
+            assert!(!others.contains(&word));
+            assert!(others.iter().all(|other| EXCLUDED.get(*other).unwrap().contains(&word)));
         }
     }
 

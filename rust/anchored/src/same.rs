@@ -114,6 +114,10 @@ const ALSO: [&[&str]; 4] = [
 
 /// The first of the names that the same thing goes by.
 pub(crate) fn known_as(name: &str) -> &str {
+    // Most names begin with another letter than all of those above.
+    if !name.starts_with(['u', 'a', 'b', 'g', 'e']) {
+        return name;
+    }
     ALSO.iter().find(|names| names.contains(&name)).and_then(|names| names.first()).copied().unwrap_or(name)
 }
 
@@ -138,6 +142,11 @@ pub(crate) fn inflected(one: &str, other: &str) -> bool {
 
 /// Whether two names are one in two spellings: `Qaeda` and `Qaida`, `Mohamed` and `Mohammed`, but not `Iran` and `Iraq`.
 fn respelled(one: &str, other: &str) -> bool {
+    let (shorter, apart) = (one.len().min(other.len()), one.len().abs_diff(other.len()));
+    // In ASCII a byte is a letter.
+    if shorter < 5 || apart > 1 && one.is_ascii() && other.is_ascii() {
+        return false;
+    }
     let letters = |text: &str| -> Vec<char> { text.chars().collect() };
     let (mut long, mut short) = (letters(one), letters(other));
     if long.len() < short.len() {

@@ -16,7 +16,8 @@ pub(crate) enum Token {
     Name,
     Number,
     Unit,
-    Word,
+    /// Letters; whether an apostrophe is among them.
+    Word(bool),
     End,
     Separator,
 }
@@ -165,7 +166,7 @@ impl<'t> Scanner<'t> {
             }
         }
         if next.is_ascii() && next != b'\'' {
-            return (Token::Word, end);
+            return (Token::Word(false), end);
         }
         while let Some(mark @ ('\'' | '’')) = self.char_at(end) {
             let next = end + mark.len_utf8();
@@ -175,7 +176,7 @@ impl<'t> Scanner<'t> {
             }
             end = more;
         }
-        (Token::Word, end)
+        (Token::Word(true), end)
     }
 
     fn code(&self, at: usize) -> Option<usize> {

@@ -26,9 +26,11 @@ pub(crate) fn contradictions(overlap: &Overlap<'_>, equal: &[(Span, Span)], foun
     let anchors = anchors(overlap, equal);
     // "He sings and dances with her" does not say who of them does what; two values with an `and` between them do.
     let of = |joined: bool| {
-        let (a, b) = (Parts::new(overlap.a, joined), Parts::new(overlap.b, joined));
         let some: Vec<&Anchor> = anchors.iter().filter(|anchor| (anchor.sense == 0) == joined).collect();
-        turned(overlap, &a, &b, &some)
+        if some.len() < 2 {
+            return None;
+        }
+        turned(overlap, &Parts::new(overlap.a, joined), &Parts::new(overlap.b, joined), &some)
     };
     if let Some(spans) = of(true).or_else(|| of(false)) {
         found.push(Finding::relation("direction", spans));
@@ -50,7 +52,7 @@ struct Parts<'t> {
 
 impl<'t> Parts<'t> {
     fn new(text: &'t Text, joined: bool) -> Self {
-        let mut ranges = Vec::new();
+        let mut ranges = Vec::with_capacity(text.clauses.len() + text.sentences.len());
         for sentence in text.sentences.iter().filter(|one| !one.asks && one.form != Form::Row) {
             let (mut start, end) = sentence.tokens;
             for at in sentence.tokens.0 + 1..end {
@@ -124,9 +126,12 @@ fn saying(text: &Text, wanted: Option<&[u64]>) -> Vec<(u64, Vec<usize>)> {
     let mut found: Vec<(u64, Vec<usize>)> = Vec::new();
     for (at, token) in text.tokens.iter().enumerate().filter(|(_, token)| token.content) {
         let sense = token.sense;
+        if !text.words.has_opposite(sense) {
+            continue;
+        }
         if let Some((_, tokens)) = found.iter_mut().find(|(known, _)| *known == sense) {
             tokens.push(at);
-        } else if wanted.map_or_else(|| text.words.has_opposite(sense), |wanted| wanted.contains(&sense)) {
+        } else if wanted.is_none_or(|wanted| wanted.contains(&sense)) {
             found.push((sense, vec![at]));
         }
     }

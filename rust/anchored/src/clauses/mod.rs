@@ -60,7 +60,7 @@ pub(crate) struct Compared {
 
 /// Compares two texts in lower case, both in one language. `equal`: where values stand that both have.
 pub(crate) fn compared(low_a: &str, low_b: &str, language: Language, equal: &[(Span, Span)]) -> Compared {
-    let (a, b) = (Text::read(low_a, language), Text::read(low_b, language));
+    let (mut a, mut b) = (Text::read(low_a, language), Text::read(low_b, language));
     let overlap = Overlap::new(&a, &b);
     let (groups, verbatim) = aligned::groups(&overlap, equal);
     let (missing, extra) = unmatched(&overlap);
@@ -72,13 +72,15 @@ pub(crate) fn compared(low_a: &str, low_b: &str, language: Language, equal: &[(S
     steps::contradictions(&overlap, &clauses, &sentences, &mut findings);
     let mut converse = Vec::new();
     versions::contradictions(&overlap, &groups, &mut findings, &mut converse);
+    let aligned = Aligned { verbatim, ..spans(&overlap, &groups) };
     let (wide_a, wide_b) = (a.widened(), b.widened());
-    let wide = Overlap::new(&wide_a, &wide_b);
+    let narrow = (std::mem::replace(&mut a.terms, wide_a), std::mem::replace(&mut b.terms, wide_b));
+    let wide = Overlap::new(&a, &b);
     let (wider, _) = aligned::groups(&wide, equal);
     crossed::contradictions(&wide, equal, &mut findings);
     stance::contradictions(&wide, &wider, &mut findings);
     sorts::contradictions(&wide, &wider, &mut findings);
-    let aligned = Aligned { verbatim, ..spans(&overlap, &groups) };
+    (a.terms, b.terms) = narrow;
     let neutral = (neutral(&a), neutral(&b));
     Compared { findings, missing, extra, neutral, cut: a.cut || b.cut, aligned, converse, texts: Some((a, b)) }
 }

@@ -55,7 +55,7 @@ pub(crate) struct Sentence {
 }
 
 /// A text as read.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Text {
     pub words: &'static Vocabulary,
     pub tokens: Vec<Token>,
@@ -152,7 +152,7 @@ impl Text {
             }
             let content = flags & NO_CONTENT == 0 && more == 0;
             let known = if content || flags & words::STOP == 0 {
-                let (own, sense) = root_and_sense(language, &word);
+                let (own, sense) = root_and_sense(language, &word, token.mark);
                 Some((own, self.words.concept(own).unwrap_or(own), sense))
             } else {
                 None
@@ -198,9 +198,9 @@ impl Text {
         }
     }
 
-    /// The same text with words that may stand for each other taken for one: what it speaks of is easier to find again,
+    /// Its terms with words that may stand for each other taken for one: what it speaks of is easier to find again,
     /// and what it says less sure.
-    pub fn widened(&self) -> Self {
+    pub fn widened(&self) -> Vec<Term> {
         let spaceless = !self.words.spaced();
         let is_concept = |at: usize| self.tokens.get(at).is_some_and(|token| self.words.is_concept(token.concept));
         let widen = |term: &Term| {
@@ -212,7 +212,7 @@ impl Text {
             };
             Term { root, ..*term }
         };
-        Self { terms: self.terms.iter().map(widen).collect(), ..self.clone() }
+        self.terms.iter().map(widen).collect()
     }
 
     /// Clauses begin behind words that say so, and behind a comma or an `and` when a verb of their own follows.

@@ -17,27 +17,23 @@ pub(crate) fn root(language: Language, word: &str) -> u64 {
     }
 }
 
-/// Endings that make a noun or an adjective of an English verb, longest first, and the letters that must stay.
-const DERIVED: [(&str, usize); 14] = [
-    ("ation", 4),
-    ("ment", 4),
-    ("ance", 4),
-    ("ence", 4),
-    ("able", 4),
-    ("ible", 4),
-    ("tion", 4),
-    ("ness", 4),
-    ("ion", 4),
-    ("ive", 4),
-    ("ity", 4),
-    ("al", 5),
-    ("er", 5),
-    ("or", 5),
+/// Endings that make a noun or an adjective of an English verb, by their last letter, longest first, and the letters that
+/// must stay.
+const DERIVED: [(u8, &[(&str, usize)]); 7] = [
+    (b'n', &[("ation", 4), ("tion", 4), ("ion", 4)]),
+    (b't', &[("ment", 4)]),
+    (b'e', &[("ance", 4), ("ence", 4), ("able", 4), ("ible", 4), ("ive", 4)]),
+    (b's', &[("ness", 4)]),
+    (b'y', &[("ity", 4)]),
+    (b'l', &[("al", 5)]),
+    (b'r', &[("er", 5), ("or", 5)]),
 ];
 
 /// An English stem without such an ending: `treatment` and `treat`, `approval` and `approve`.
 pub(super) fn underived(stem: &str) -> &str {
-    let cut = DERIVED.iter().find_map(|(ending, least)| stem.strip_suffix(ending).filter(|root| root.len() >= *least));
+    let last = stem.as_bytes().last().copied().unwrap_or(0);
+    let endings = DERIVED.iter().find(|(letter, _)| *letter == last).map_or(&[][..], |(_, endings)| endings);
+    let cut = endings.iter().find_map(|(ending, least)| stem.strip_suffix(ending).filter(|root| root.len() >= *least));
     let root = cut.unwrap_or(stem);
     root.strip_suffix('e').filter(|root| root.len() > 3).unwrap_or(root)
 }

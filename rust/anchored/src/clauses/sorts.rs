@@ -23,7 +23,8 @@ pub(crate) fn contradictions(overlap: &Overlap<'_>, groups: &[Group], found: &mu
     if groups.is_empty() {
         return;
     }
-    let (mine, theirs) = (lone(overlap.a, overlap.b), lone(overlap.b, overlap.a));
+    let (in_a, in_b) = (named(overlap.a), named(overlap.b));
+    let (mine, theirs) = (lone(&in_a, &in_b), lone(&in_b, &in_a));
     for (thing, one) in &mine {
         let mut others = theirs.iter().filter(|(other, _)| other.0 == thing.0);
         let (Some((_, other)), None) = (others.next(), others.next()) else { continue };
@@ -43,25 +44,33 @@ fn ties(overlap: &Overlap<'_>, group: &Group, one: &Token, other: &Token) -> boo
     group.likeness >= TIED && has(overlap.a, &group.a, one) && has(overlap.b, &group.b, other)
 }
 
+/// A thing that a text names, its first token, and whether it stands in a row of a table.
+type Named<'t> = (Side, &'t Token, bool);
+
 /// Things that the other text has nowhere, each where it is said first. Rows of tables are compared by their columns, and
 /// units behind their numbers as values.
-fn lone<'t>(text: &'t Text, other: &Text) -> Vec<(Side, &'t Token)> {
+fn lone<'t>(mine: &[Named<'t>], theirs: &[Named<'_>]) -> Vec<(Side, &'t Token)> {
     let mut found: Vec<(Side, &Token)> = Vec::new();
-    let there: Vec<Side> =
-        other.sentences.iter().flat_map(|sentence| things(other, sentence)).map(|(thing, _)| thing).collect();
-    let sentences = text.sentences.iter().filter(|sentence| sentence.form != Form::Row);
-    for (thing, token) in sentences.flat_map(|sentence| things(text, sentence)) {
-        if !there.contains(&thing) && !found.iter().any(|(known, _)| *known == thing) {
-            found.push((thing, token));
+    for (thing, token, _) in mine.iter().filter(|(_, _, row)| !row) {
+        let there = theirs.iter().any(|(other, ..)| other == thing);
+        if !there && !found.iter().any(|(known, _)| known == thing) {
+            found.push((*thing, token));
         }
     }
     found
 }
 
-/// The things that a sentence names, and the first token of each.
-fn things<'t>(text: &'t Text, sentence: &Sentence) -> Vec<(Side, &'t Token)> {
-    let (start, end) = sentence.tokens;
+fn named(text: &Text) -> Vec<Named<'_>> {
     let mut found = Vec::new();
+    for sentence in &text.sentences {
+        things(text, sentence, &mut found);
+    }
+    found
+}
+
+/// The things that a sentence names, and the first token of each.
+fn things<'t>(text: &'t Text, sentence: &Sentence, found: &mut Vec<Named<'t>>) {
+    let (start, end) = sentence.tokens;
     let mut at = start;
     while at < end {
         let counted = at.checked_sub(1).filter(|before| *before >= start).and_then(|before| text.tokens.get(before));
@@ -71,9 +80,8 @@ fn things<'t>(text: &'t Text, sentence: &Sentence) -> Vec<(Side, &'t Token)> {
             continue;
         };
         if size > 1 || token.content && !counted.is_some_and(|before| before.number || before.is(words::COUNT)) {
-            found.push((thing, token));
+            found.push((thing, token, sentence.form == Form::Row));
         }
         at += size;
     }
-    found
 }

@@ -12,7 +12,7 @@ use super::roots::{root, underived};
 use super::sequences::Sequences;
 use super::tokens::{Token, Tokenizer};
 use crate::language::Language;
-use crate::lexicon::{OPPOSITES, WordMap, mark, stem};
+use crate::lexicon::{OPPOSITES, WordMap, look_up_marked, mark, stem};
 use crate::marks::Marks;
 
 /// What a word is: one bit for each class.
@@ -255,13 +255,12 @@ impl Vocabulary {
 
     /// Whether two words exclude each other, said of the same thing.
     pub fn excludes(&self, one: u64, other: u64) -> bool {
-        match (self.opposites.get(one), self.opposites.get(other)) {
-            (Some(mine), Some(theirs)) => {
-                mine.iter().any(|(group, side)| theirs.iter().any(|(known, other)| known == group && other != side))
-                    && !mine.iter().any(|known| theirs.contains(known))
-            }
-            _ => false,
-        }
+        // Of a word that is held against all of a clause `one` has an opposite: most others have none.
+        let Some(theirs) = self.opposites.get(other) else { return false };
+        self.opposites.get(one).is_some_and(|mine| {
+            mine.iter().any(|(group, side)| theirs.iter().any(|(known, other)| known == group && other != side))
+                && !mine.iter().any(|known| theirs.contains(known))
+        })
     }
 }
 
@@ -316,13 +315,15 @@ pub(crate) fn sense(language: Language, word: &str) -> u64 {
     if language == Language::English { mark(&stem(word)) } else { mark(word) }
 }
 
-/// What [`root`] and [`sense`] say of a word, which is looked up once.
-pub(crate) fn root_and_sense(language: Language, word: &str) -> (u64, u64) {
+/// What [`root`] and [`sense`] say of a word, which is looked up once; `own` is its mark.
+pub(crate) fn root_and_sense(language: Language, word: &str, own: u64) -> (u64, u64) {
     if language == Language::English {
-        let stem = stem(word);
-        return (mark(underived(&stem)), mark(&stem));
+        let stem = look_up_marked(own).stem(word);
+        let sense = if *stem == *word { own } else { mark(&stem) };
+        let root = underived(&stem);
+        return (if root.len() == stem.len() { sense } else { mark(root) }, sense);
     }
-    (root(language, word), mark(word))
+    (root(language, word), own)
 }
 
 macro_rules! vocabulary {

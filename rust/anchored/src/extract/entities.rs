@@ -92,6 +92,6 @@ pub(super) fn is_name(entity: &Entity<'_>, words: &[&str], named: bool) -> bool 
         return false;
     }
     let plain = ["ing", "ly", "ness", "tion"].iter().any(|ending| key.ends_with(ending))
-        || !lexicon::opposites(&stem(key)).is_empty();
+        || lexicon::has_opposite(&stem(key));
     following.is(lexicon::AFTER_A_NAME) && !plain
 }

@@ -64,7 +64,13 @@ impl<'t> Reader<'_, 't> {
     fn take(&mut self, at: usize) -> usize {
         let Some(token) = self.tokens.get(at) else { return at };
         let numeric = token.kind == Kind::Number;
-        if token.kind == Kind::Word && !self.entry(at).opens() && !self.may_open(at) {
+        let known = self.entry(at).opens;
+        if token.kind == Kind::Word && !known && !self.may_open(at) {
+            return at + 1;
+        }
+        // Of the marks in ASCII, signs and units begin a value.
+        let first = self.low.as_bytes().get(token.span.0).copied().unwrap_or(0);
+        if token.kind == Kind::Mark && !known && first.is_ascii() && !matches!(first, b'+' | b'-') {
             return at + 1;
         }
         if numeric && (self.numbers_a_list(at) || self.numbers_a_step(at)) {

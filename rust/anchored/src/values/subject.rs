@@ -93,6 +93,7 @@ impl<'t> Subjects<'t> {
             }
         }
         let mut counts: WordMap<u64, f32> = WordMap::default();
+        counts.reserve(keys.len());
         for key in keys.iter().filter(|key| **key != 0) {
             *counts.entry(*key).or_default() += 1.0;
         }
@@ -179,7 +180,8 @@ fn word_key(word: &str, known: &Entry) -> u64 {
     if known.is(SMALL) || known.number.is_some() || known.scale.is_some() {
         return 0;
     }
-    let size = if word.is_ascii() { word.len() } else { word.chars().count() };
+    let ascii = word.is_ascii();
+    let size = if ascii { word.len() } else { word.chars().count() };
     if size < 3 {
         return 0;
     }
@@ -188,7 +190,7 @@ fn word_key(word: &str, known: &Entry) -> u64 {
         4..=6 => 4,
         _ => 5,
     };
-    let end = word.char_indices().nth(kept).map_or(word.len(), |(end, _)| end);
+    let end = if ascii { kept } else { word.char_indices().nth(kept).map_or(word.len(), |(end, _)| end) };
     mark(word.get(..end).unwrap_or(word)) | 1
 }
 

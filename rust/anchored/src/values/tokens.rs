@@ -60,7 +60,7 @@ pub(crate) fn tokens(low: &str) -> (Vec<Token>, bool) {
             continue;
         }
         let size = first.len_utf8();
-        if first.is_whitespace() {
+        if !first.is_ascii_alphanumeric() && first.is_whitespace() {
             sentence += usize::from(first == '\n' && found.last().is_some_and(|last| last.sentence == sentence));
             (at, spaced) = (at + size, true);
             continue;

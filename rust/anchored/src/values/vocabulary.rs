@@ -8,7 +8,8 @@ use std::sync::LazyLock;
 use super::number_words::{ORDINALS, number_words, ordinal_words, scales};
 use super::units::{Dimension, common, units};
 use crate::language::Language;
-use crate::lexicon::WordMap;
+use crate::lexicon::{WordMap, mark};
+use crate::marks::Marks;
 
 /// A small word: it says nothing about what a value measures.
 pub(crate) const SMALL: u16 = 1;
@@ -44,6 +45,8 @@ pub(crate) struct Entry {
     /// A place in an order: `third`.
     pub ordinal: Option<f64>,
     pub flags: u16,
+    /// A value may begin with the word.
+    pub opens: bool,
 }
 
 impl Entry {
@@ -51,8 +54,8 @@ impl Entry {
         self.flags & flags != 0
     }
 
-    /// Whether a value may begin with the word.
-    pub fn opens(&self) -> bool {
+    /// What [`Entry::opens`] is, once all is known of a word.
+    fn may_open(&self) -> bool {
         self.number.is_some()
             || self.scale.is_some()
             || self.unit.is_some()
@@ -64,19 +67,28 @@ impl Entry {
 }
 
 /// Of a word of which nothing is known.
-pub(crate) static UNKNOWN: Entry =
-    Entry { number: None, scale: None, unit: None, month: 0, weekday: 0, period: None, ordinal: None, flags: 0 };
+pub(crate) static UNKNOWN: Entry = Entry {
+    number: None,
+    scale: None,
+    unit: None,
+    month: 0,
+    weekday: 0,
+    period: None,
+    ordinal: None,
+    flags: 0,
+    opens: false,
+};
 
 /// The words of a language, and its units without spaces, the longest first.
 pub(crate) struct Vocabulary {
-    words: WordMap<&'static str, Entry>,
+    words: Marks<Entry>,
     pub signs: Vec<(&'static str, Dimension, f64)>,
 }
 
 impl Vocabulary {
     /// What is known of a word; [`UNKNOWN`] for most.
     pub fn look_up(&'static self, word: &str) -> &'static Entry {
-        self.words.get(word).unwrap_or(&UNKNOWN)
+        self.words.get(mark(word)).unwrap_or(&UNKNOWN)
     }
 }
 
@@ -234,8 +246,8 @@ fn inflected(word: &'static str, language: Language) -> Vec<String> {
 }
 
 fn build(language: Language) -> Vocabulary {
-    let mut words: WordMap<&'static str, Entry> = WordMap::default();
-    let mut set = |word: &'static str, change: &dyn Fn(&mut Entry)| change(words.entry(word).or_default());
+    let mut words: WordMap<u64, Entry> = WordMap::default();
+    let mut set = |word: &str, change: &dyn Fn(&mut Entry)| change(words.entry(mark(word)).or_default());
     let spaceless = matches!(language, Language::Chinese | Language::Japanese);
     let mut signs = Vec::new();
     for (dimension, factor, list) in common().iter().chain(units(language)) {
@@ -257,8 +269,7 @@ fn build(language: Language) -> Vocabulary {
     }
     for (position, word) in (3_u8..).zip(ordinal_words(spoken).split_whitespace()) {
         for form in inflected(word, spoken) {
-            // Built once for the life of the process.
-            set(form.leak(), &|entry| entry.ordinal = Some(f64::from(position)));
+            set(&form, &|entry| entry.ordinal = Some(f64::from(position)));
         }
     }
     for (number, list) in (1_u8..).zip(MONTHS) {
@@ -290,5 +301,8 @@ fn build(language: Language) -> Vocabulary {
             set(word, &|entry| entry.flags |= flags);
         }
     }
-    Vocabulary { words, signs }
+    for entry in words.values_mut() {
+        entry.opens = entry.may_open();
+    }
+    Vocabulary { words: words.into(), signs }
 }
