@@ -7,7 +7,7 @@ use super::Component;
 use super::edits::{Finding, Side, judged, name_of, replaced};
 use super::exchange::exchanged as exchanged_words;
 use super::facts::{Entity, Facts, Kind, Sentence, Span};
-use super::lexicon::{self, Modality, WordMap, excludes, look_up, has_opposite, negated_form, weakly_negates};
+use super::lexicon::{self, Modality, excludes, has_opposite, look_up, negated_form, weakly_negates};
 use super::same::{group, same};
 
 /// Two sentences speak of the same when this share of the shorter one's content words is in both.
@@ -85,19 +85,19 @@ fn parallel(a: &Facts<'_>, b: &Facts<'_>) -> bool {
 
 /// Sentences that speak of the same: each of `a` with the sentence of `b` that shares most of its content words.
 fn aligned(a: &Facts<'_>, b: &Facts<'_>) -> Vec<(usize, usize)> {
-    let mut positions: WordMap<&str, Vec<usize>> = WordMap::default();
+    let mut positions: Vec<(u64, usize)> = Vec::new();
     for (index, sentence) in b.sentences.iter().enumerate() {
-        for stem in &sentence.stems {
-            positions.entry(stem.root.as_ref()).or_default().push(index);
-        }
+        positions.extend(sentence.marks().iter().map(|mark| (*mark, index)));
     }
+    positions.sort_unstable();
     let mut pairs = Vec::new();
     let mut counts = vec![0_usize; b.sentences.len()];
     let mut touched: Vec<usize> = Vec::new();
     for (index, sentence) in a.sentences.iter().enumerate() {
         touched.clear();
-        for stem in &sentence.stems {
-            for &position in positions.get(stem.root.as_ref()).map_or(&[][..], Vec::as_slice) {
+        for mark in sentence.marks() {
+            let from = positions.partition_point(|(known, _)| known < mark);
+            for &(_, position) in positions.iter().skip(from).take_while(|(known, _)| known == mark) {
                 if let Some(count) = counts.get_mut(position) {
                     if *count == 0 {
                         touched.push(position);
@@ -216,9 +216,7 @@ fn particle(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Span, Span)> {
     let candidates = |words: &[&'_ str]| -> Vec<usize> {
         (1..words.len())
             .filter(|position| {
-                words
-                    .get(*position)
-                    .is_some_and(|word| look_up(word).is(lexicon::PARTICLE) && has_opposite(word))
+                words.get(*position).is_some_and(|word| look_up(word).is(lexicon::PARTICLE) && has_opposite(word))
             })
             .collect()
     };
@@ -343,7 +341,7 @@ fn known(entity: &Entity<'_>, facts: &Facts<'_>) -> bool {
         return true;
     }
     entity.kind == Kind::Name
-        && entity.key.split_whitespace().all(|word| facts.positions.contains_key(word))
+        && entity.key.split_whitespace().all(|word| facts.places.has(word))
         && facts
             .sentences
             .iter()

@@ -31,7 +31,9 @@ struct Line<'s, 't> {
 
 impl<'s, 't> Line<'s, 't> {
     fn new(sentence: &'s Sentence<'t>) -> Self {
-        let mut line = Self { sentence, words: Vec::new(), positions: Vec::new(), parted: Vec::new() };
+        let size = sentence.words.len();
+        let (words, positions, parted) = (Vec::with_capacity(size), Vec::with_capacity(size), Vec::with_capacity(size));
+        let mut line = Self { sentence, words, positions, parted };
         let mut parted = false;
         for (position, word) in sentence.words.iter().enumerate() {
             parted |= sentence.parted.get(position).copied().unwrap_or(false);
@@ -194,6 +196,7 @@ pub(crate) fn as_good_as_equal(left: &Sentence<'_>, right: &Sentence<'_>) -> boo
 /// Whether the two sentences are made of the same words.
 fn covered(a: &Line<'_, '_>, b: &Line<'_, '_>) -> bool {
     let mut counts: WordMap<&str, usize> = WordMap::default();
+    counts.reserve(a.words.len());
     for word in &a.words {
         *counts.entry(word).or_default() += 1;
     }
@@ -312,6 +315,7 @@ fn timed(words: &[&str]) -> bool {
 /// Each word and where it stands; `None` when it stands there more than once.
 fn once<'t>(words: &[&'t str]) -> WordMap<&'t str, Option<usize>> {
     let mut found: WordMap<&str, Option<usize>> = WordMap::default();
+    found.reserve(words.len());
     for (position, word) in words.iter().enumerate() {
         found.entry(word).and_modify(|known| *known = None).or_insert(Some(position));
     }

@@ -10,8 +10,8 @@ use std::borrow::Cow;
 
 use entities::is_name;
 
-use super::facts::{Entity, Facts, Kind, Sentence, Span};
-use super::lexicon::{self, Modality, Word, WordMap, WordSet, look_up};
+use super::facts::{Entity, Facts, Kind, Places, Sentence, Span};
+use super::lexicon::{self, Modality, Word, WordSet, look_up};
 use super::scan::{Scanner, Token};
 
 /// So many entities of a text are compared: each is held against each of the other text.
@@ -301,13 +301,9 @@ impl<'t> Reader<'t> {
                 entity.kind = Kind::Name;
             }
         }
-        let words = self.closed.iter().flat_map(|sentence| &sentence.words);
-        let mut positions: WordMap<&str, Option<usize>> = WordMap::default();
-        positions.reserve(self.closed.iter().map(|sentence| sentence.words.len()).sum());
-        for (position, word) in words.enumerate() {
-            positions.entry(word).and_modify(|known| *known = None).or_insert(Some(position));
-        }
-        Facts { cut: self.full, positions, sentences: self.closed, entities: self.entities, answer: self.answer }
+        let words = self.closed.iter().flat_map(|sentence| sentence.words.iter().copied());
+        let places = Places::new(words);
+        Facts { cut: self.full, places, sentences: self.closed, entities: self.entities, answer: self.answer }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::lexicon::{Modality, WordMap, mark};
+use super::lexicon::{Modality, mark};
 use super::quantities::Quantity;
 
 /// Bytes of a text, from its first to the one after its last.
@@ -88,6 +88,11 @@ impl<'t> Sentence<'t> {
         }
     }
 
+    /// Those of its stems, in their order.
+    pub fn marks(&self) -> &[u64] {
+        &self.marks
+    }
+
     pub fn stem(&self, root: &str) -> Option<&Stem<'t>> {
         self.position_of(root).and_then(|position| self.stems.get(position))
     }
@@ -152,8 +157,51 @@ pub(crate) struct Facts<'t> {
     pub answer: Option<(bool, Span)>,
     /// There were more than [`MOST_ENTITIES`].
     pub cut: bool,
-    /// Each word and where it stands among all; `None` when it stands there more than once.
-    pub positions: WordMap<&'t str, Option<usize>>,
+    pub places: Places,
+}
+
+/// Each word of a text and where it stands among all; `None` when it stands there more than once. By mark, in order.
+#[derive(Debug)]
+pub(crate) struct Places(Vec<(u64, Option<usize>)>);
+
+impl Places {
+    pub fn new<'w>(words: impl Iterator<Item = &'w str>) -> Self {
+        let mut all: Vec<(u64, usize)> = words.enumerate().map(|(position, word)| (mark(word), position)).collect();
+        all.sort_unstable();
+        let mut once: Vec<(u64, Option<usize>)> = Vec::with_capacity(all.len());
+        for (word, position) in all {
+            match once.last_mut() {
+                Some((known, place)) if *known == word => *place = None,
+                _ => once.push((word, Some(position))),
+            }
+        }
+        Self(once)
+    }
+
+    pub fn has(&self, word: &str) -> bool {
+        self.0.binary_search_by_key(&mark(word), |(known, _)| *known).is_ok()
+    }
+
+    /// Words that stand once.
+    pub fn singles(&self) -> usize {
+        self.0.iter().filter(|(_, place)| place.is_some()).count()
+    }
+
+    /// Where words stand that are once in either text, in no order.
+    pub fn shared(&self, other: &Self) -> Vec<(usize, usize)> {
+        let mut found = Vec::with_capacity(self.0.len().min(other.0.len()));
+        let mut theirs = other.0.as_slice();
+        for (word, place) in &self.0 {
+            let skipped = theirs.iter().take_while(|(known, _)| known < word).count();
+            theirs = theirs.get(skipped..).unwrap_or(&[]);
+            if let (Some(here), Some((known, Some(there)))) = (place, theirs.first())
+                && known == word
+            {
+                found.push((*here, *there));
+            }
+        }
+        found
+    }
 }
 
 /// Lower case, byte for byte beside `text`: a letter whose lower case has another length stays as it is.

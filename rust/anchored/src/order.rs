@@ -4,7 +4,6 @@
 
 use super::exchange::as_good_as_equal;
 use super::facts::Facts;
-use super::lexicon::WordMap;
 
 /// How far two texts made of the same words have them in another order, in [0, 1].
 ///
@@ -13,14 +12,11 @@ use super::lexicon::WordMap;
 /// bound, since a clause that moves as a whole inverts many. Times the fourth power of the share of words that both
 /// have: where most words differ, another order is only another way to say it. 0 between active and passive.
 pub(crate) fn disorder(a: &Facts<'_>, b: &Facts<'_>) -> f64 {
-    let (first, second) = (&a.positions, &b.positions);
-    if first.contains_key("by") != second.contains_key("by") {
+    let (first, second) = (&a.places, &b.places);
+    if first.has("by") != second.has("by") {
         return 0.0; // active against passive
     }
-    let mut order: Vec<(usize, usize)> = first
-        .iter()
-        .filter_map(|(word, position)| Some(((*position)?, second.get(word).copied().flatten()?)))
-        .collect();
+    let mut order = first.shared(second);
     order.sort_unstable();
     let order: Vec<usize> = order.into_iter().map(|(_, there)| there).collect();
     let count = order.len();
@@ -32,8 +28,7 @@ pub(crate) fn disorder(a: &Facts<'_>, b: &Facts<'_>) -> f64 {
     {
         return 0.0;
     }
-    let single = |words: &WordMap<&str, Option<usize>>| words.values().filter(|position| position.is_some()).count();
-    let coverage = 2.0 * count as f64 / (single(first) + single(second)) as f64;
+    let coverage = 2.0 * count as f64 / (first.singles() + second.singles()) as f64;
     let inverted = inversions(order) as f64 / (count * (count - 1) / 2) as f64;
     (2.0 * coverage.powi(4) * inverted.sqrt()).min(1.0)
 }

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use super::overlap::Overlap;
 use super::read::{Sentence, Text, Token};
 use super::segments::Form;
-use super::vocabulary as words;
+use super::vocabulary::{self as words, Opposite};
 use crate::edits::Finding;
 use crate::facts::Span;
 use crate::lexicon::{WordMap, mark};
@@ -26,7 +26,7 @@ pub(crate) fn contradictions(overlap: &Overlap<'_>, equal: &[(Span, Span)], foun
     let anchors = anchors(overlap, equal);
     // "He sings and dances with her" does not say who of them does what; two values with an `and` between them do.
     let of = |joined: bool| {
-        let some: Vec<&Anchor> = anchors.iter().filter(|anchor| (anchor.sense == 0) == joined).collect();
+        let some: Vec<&Anchor> = anchors.iter().filter(|anchor| (anchor.opposite == 0) == joined).collect();
         if some.len() < 2 {
             return None;
         }
@@ -76,7 +76,7 @@ impl<'t> Parts<'t> {
 
     /// What the parts that have these tokens say beside them, sorted.
     fn beside(&self, tokens: &[usize]) -> Vec<u64> {
-        let mut found = Vec::new();
+        let mut found = Vec::with_capacity(16);
         for (start, end) in tokens.iter().filter_map(|at| self.holding(*at)) {
             let from = self.text.terms.partition_point(|term| term.token < start);
             let inside = self.text.terms.iter().skip(from).take_while(|term| term.token < end);
@@ -91,7 +91,7 @@ impl<'t> Parts<'t> {
 /// A word or a value that both texts have, and the tokens that say it.
 struct Anchor {
     /// 0 for a value.
-    sense: u64,
+    opposite: Opposite,
     a: Vec<usize>,
     b: Vec<usize>,
 }
@@ -105,37 +105,28 @@ fn anchors(overlap: &Overlap<'_>, equal: &[(Span, Span)]) -> Vec<Anchor> {
     for (mine, theirs) in equal {
         let once = equal.iter().filter(|(one, other)| one == mine || other == theirs).count() == 1;
         if once && let (Some(one), Some(other)) = (at(overlap.a, *mine), at(overlap.b, *theirs)) {
-            found.push(Anchor { sense: 0, a: vec![one], b: vec![other] });
+            found.push(Anchor { opposite: 0, a: vec![one], b: vec![other] });
         }
     }
-    let mine = saying(overlap.a, None);
-    let wanted: Vec<u64> = mine.iter().map(|(sense, _)| *sense).collect();
-    let mut theirs = saying(overlap.b, Some(&wanted));
-    for (sense, a) in mine {
-        if let Some(at) = theirs.iter().position(|(known, _)| *known == sense) {
-            found.push(Anchor { sense, a, b: theirs.swap_remove(at).1 });
+    let (mine, theirs) = (saying(overlap.a), saying(overlap.b));
+    let at = |list: &[(&Token, usize)], sense: u64| -> Vec<usize> {
+        list.iter().filter(|(token, _)| token.sense == sense).map(|(_, at)| *at).collect()
+    };
+    for (place, (token, _)) in mine.iter().enumerate() {
+        let sense = token.sense;
+        let first = !mine.iter().take(place).any(|(known, _)| known.sense == sense);
+        if first && theirs.iter().any(|(other, _)| other.sense == sense) {
+            found.push(Anchor { opposite: token.opposite, a: at(&mine, sense), b: at(&theirs, sense) });
         }
     }
     // All or none, so that it is the same whichever text comes first.
     if found.len() > MOST { Vec::new() } else { found }
 }
 
-/// The words with content that have an opposite (those of `wanted` where it is given), in the order of their first
-/// mention, and the tokens that say each.
-fn saying(text: &Text, wanted: Option<&[u64]>) -> Vec<(u64, Vec<usize>)> {
-    let mut found: Vec<(u64, Vec<usize>)> = Vec::new();
-    for (at, token) in text.tokens.iter().enumerate().filter(|(_, token)| token.content) {
-        let sense = token.sense;
-        if !text.words.has_opposite(sense) {
-            continue;
-        }
-        if let Some((_, tokens)) = found.iter_mut().find(|(known, _)| *known == sense) {
-            tokens.push(at);
-        } else if wanted.is_none_or(|wanted| wanted.contains(&sense)) {
-            found.push((sense, vec![at]));
-        }
-    }
-    found
+/// The words with content that have an opposite, and where each stands.
+fn saying(text: &Text) -> Vec<(&Token, usize)> {
+    let known = text.tokens.iter().zip(0..);
+    known.filter(|(token, _)| token.content && token.has_opposite()).collect()
 }
 
 fn turned(overlap: &Overlap<'_>, a: &Parts<'_>, b: &Parts<'_>, anchors: &[&Anchor]) -> Option<(Span, Span)> {
@@ -145,7 +136,7 @@ fn turned(overlap: &Overlap<'_>, a: &Parts<'_>, b: &Parts<'_>, anchors: &[&Ancho
     let beside = |anchor: &Anchor| (a.beside(&anchor.a), b.beside(&anchor.b));
     for (index, (one, mine)) in anchors.iter().zip(&sides).enumerate() {
         for (other, theirs) in anchors.iter().zip(&sides).skip(index + 1) {
-            if one.sense != 0 && !words.excludes(one.sense, other.sense) {
+            if one.opposite != 0 && !words.excludes(one.opposite, other.opposite) {
                 continue;
             }
             let (here, there) = mine.get_or_init(|| beside(one));

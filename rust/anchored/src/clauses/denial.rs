@@ -147,10 +147,9 @@ impl<'t> Place<'t> {
             return false;
         };
         let there = || denies.text.tokens(theirs.tokens).iter().filter(|token| token.content);
-        let known =
-            self.text.tokens(mine.tokens).iter().filter(|token| token.content && words.has_opposite(token.sense));
+        let known = self.text.tokens(mine.tokens).iter().filter(|token| token.content && token.has_opposite());
         let mut known = known.filter(|token| !denies.says(token.root));
-        known.any(|token| there().any(|back| words.excludes(token.sense, back.sense) && !self.says(back.root)))
+        known.any(|token| there().any(|back| words.excludes(token.opposite, back.opposite) && !self.says(back.root)))
     }
 
     /// Whether it stands in an exception: `free, unless it was lost: then it costs 25` says `costs nothing` too.

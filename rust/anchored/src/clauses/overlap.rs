@@ -103,9 +103,8 @@ impl Roots {
     /// How much terms of one text weigh together, each root once; `first` for the first text. `seen` is as [`Roots::fresh`]
     /// gives it, and `round` a number that it has not been used with.
     pub fn weight(&self, first: bool, terms: (usize, usize), seen: &mut [u32], round: u32) -> f32 {
-        let mut fresh = |number: &&u32| {
-            seen.get_mut(**number as usize).is_some_and(|last| std::mem::replace(last, round) != round)
-        };
+        let mut fresh =
+            |number: &&u32| seen.get_mut(**number as usize).is_some_and(|last| std::mem::replace(last, round) != round);
         let known = self.numbers(first, terms).iter().filter(|number| fresh(number));
         known.map(|number| self.known.get(*number as usize).map_or(1.0, |(_, uses)| uses.weight())).sum()
     }
@@ -148,11 +147,8 @@ impl<'t> Overlap<'t> {
             theirs.clear();
             let number = roots.known.len() as u32;
             for (_, text, at) in run {
-                let (numbers, of, list) = if *text == 0 {
-                    (&mut roots.a, &of_a, &mut mine)
-                } else {
-                    (&mut roots.b, &of_b, &mut theirs)
-                };
+                let (numbers, of, list) =
+                    if *text == 0 { (&mut roots.a, &of_a, &mut mine) } else { (&mut roots.b, &of_b, &mut theirs) };
                 if let Some(slot) = numbers.get_mut(*at as usize) {
                     *slot = number;
                 }
@@ -176,7 +172,10 @@ impl<'t> Overlap<'t> {
         }
         let weigh = |text: &Text, first: bool| -> Vec<f32> {
             let mut seen = roots.fresh();
-            (1..).zip(&text.clauses).map(|(round, clause)| roots.weight(first, clause.terms, &mut seen, round)).collect()
+            (1..)
+                .zip(&text.clauses)
+                .map(|(round, clause)| roots.weight(first, clause.terms, &mut seen, round))
+                .collect()
         };
         let (weights_a, weights_b) = (weigh(a, true), weigh(b, false));
         let mut likeness = Table::new(a.clauses.len(), b.clauses.len());

@@ -167,6 +167,9 @@ impl Text {
             }
             position += more + 1;
         }
+        for token in self.tokens.iter_mut().skip(from) {
+            token.opposite = self.words.opposite(token.sense);
+        }
     }
 
     fn add_terms(&mut self, language: Language, from: usize) {

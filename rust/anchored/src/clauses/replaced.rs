@@ -128,7 +128,7 @@ impl Compared<'_, '_> {
         for (mine, theirs, _) in self.words() {
             for one in mine.iter().filter(|one| absent(sides.1, one)) {
                 for other in theirs.iter().filter(|other| absent(sides.0, other)) {
-                    if known.excludes(one.sense, other.sense) {
+                    if known.excludes(one.opposite, other.opposite) {
                         return Some(Finding::relation("antonym", (one.span, other.span)));
                     }
                 }

@@ -113,8 +113,8 @@ fn ordered(text: &Text, denies: &Clause, other: &Text, says: &Clause) -> bool {
 fn excluding(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> bool {
     let words = overlap.a.words;
     let (mine, theirs) = (overlap.a.tokens(one.tokens), overlap.b.tokens(other.tokens));
-    let known = mine.iter().filter(|token| words.has_opposite(token.sense));
-    known.into_iter().any(|token| theirs.iter().any(|back| words.excludes(token.sense, back.sense)))
+    let known = mine.iter().filter(|token| token.has_opposite());
+    known.into_iter().any(|token| theirs.iter().any(|back| words.excludes(token.opposite, back.opposite)))
 }
 
 /// Prepositions that deny what they stand before, and nothing else.
@@ -219,14 +219,14 @@ fn antonym(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Span,
         let known = tokens
             .iter()
             .enumerate()
-            .filter(|(position, token)| means(token) && words.has_opposite(token.sense) && !counted(*position));
+            .filter(|(position, token)| means(token) && token.has_opposite() && !counted(*position));
         known.map(|(_, token)| *token).collect()
     };
     let theirs = candidates(overlap.b, other);
     let absent = |text: &Text, token: &Token| !text.tokens.iter().any(|known| known.sense == token.sense);
     for mine in candidates(overlap.a, one) {
         for back in &theirs {
-            if words.excludes(mine.sense, back.sense) && absent(overlap.b, &mine) && absent(overlap.a, back) {
+            if words.excludes(mine.opposite, back.opposite) && absent(overlap.b, &mine) && absent(overlap.a, back) {
                 return Some((mine.span, back.span));
             }
         }

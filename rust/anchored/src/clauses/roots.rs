@@ -17,24 +17,23 @@ pub(crate) fn root(language: Language, word: &str) -> u64 {
     }
 }
 
-/// Endings that make a noun or an adjective of an English verb, by their last letter, longest first, and the letters that
-/// must stay.
-const DERIVED: [(u8, &[(&str, usize)]); 7] = [
-    (b'n', &[("ation", 4), ("tion", 4), ("ion", 4)]),
-    (b't', &[("ment", 4)]),
-    (b'e', &[("ance", 4), ("ence", 4), ("able", 4), ("ible", 4), ("ive", 4)]),
-    (b's', &[("ness", 4)]),
-    (b'y', &[("ity", 4)]),
-    (b'l', &[("al", 5)]),
-    (b'r', &[("er", 5), ("or", 5)]),
-];
-
-/// An English stem without such an ending: `treatment` and `treat`, `approval` and `approve`.
+/// An English stem without an ending that makes a noun or an adjective of a verb: `treatment` and `treat`, `approval` and
+/// `approve`. Of two endings the longer one; four letters must stay, five before a short one.
 pub(super) fn underived(stem: &str) -> &str {
-    let last = stem.as_bytes().last().copied().unwrap_or(0);
-    let endings = DERIVED.iter().find(|(letter, _)| *letter == last).map_or(&[][..], |(_, endings)| endings);
-    let cut = endings.iter().find_map(|(ending, least)| stem.strip_suffix(ending).filter(|root| root.len() >= *least));
-    let root = cut.unwrap_or(stem);
+    let root = match stem.as_bytes() {
+        [root @ .., b'a', b't', b'i', b'o', b'n'] if root.len() >= 4 => root,
+        [root @ .., b't', b'i', b'o', b'n'] if root.len() >= 4 => root,
+        [root @ .., b'i', b'o', b'n'] if root.len() >= 4 => root,
+        [root @ .., b'm', b'e', b'n', b't'] if root.len() >= 4 => root,
+        [root @ .., b'a' | b'e', b'n', b'c', b'e'] if root.len() >= 4 => root,
+        [root @ .., b'a' | b'i', b'b', b'l', b'e'] if root.len() >= 4 => root,
+        [root @ .., b'n', b'e', b's', b's'] if root.len() >= 4 => root,
+        [root @ .., b'i', b'v', b'e'] if root.len() >= 4 => root,
+        [root @ .., b'i', b't', b'y'] if root.len() >= 4 => root,
+        [root @ .., b'a', b'l'] | [root @ .., b'e' | b'o', b'r'] if root.len() >= 5 => root,
+        all => all,
+    };
+    let root = stem.get(..root.len()).unwrap_or(stem);
     root.strip_suffix('e').filter(|root| root.len() > 3).unwrap_or(root)
 }
 

@@ -36,7 +36,6 @@ impl<T: Copy> FromIterator<(Vec<u64>, T)> for Sequences<T> {
 }
 
 impl<T: Copy> Sequences<T> {
-
     /// What the longest known sequence at the start of these tokens stands for, and its length.
     pub fn longest(&self, tokens: &[Token]) -> Option<(T, usize)> {
         let (first, behind) = tokens.split_first()?;

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::vocabulary::{Flags, Vocabulary};
+use super::vocabulary::{Flags, Opposite, Vocabulary};
 use crate::facts::Span;
 use crate::language::Language;
 use crate::lexicon::mark;
@@ -20,8 +20,10 @@ pub(crate) struct Token {
     pub root: u64,
     /// What it has in common with words that may stand for it: its root, where there are none.
     pub concept: u64,
-    /// What [`Vocabulary::excludes`] takes.
+    /// What [`Vocabulary::opposite`] takes.
     pub sense: u64,
+    /// What [`Vocabulary::excludes`] takes.
+    pub opposite: Opposite,
     pub flags: Flags,
     /// It has content: no small word, no number.
     pub content: bool,
@@ -35,6 +37,10 @@ pub(crate) struct Token {
 impl Token {
     pub fn is(&self, flags: Flags) -> bool {
         self.flags & flags != 0
+    }
+
+    pub fn has_opposite(&self) -> bool {
+        self.opposite != 0
     }
 }
 
@@ -87,6 +93,7 @@ impl Tokenizer<'_> {
                 root: mark,
                 concept: mark,
                 sense: mark,
+                opposite: 0,
                 flags: 0,
                 // Hiragana that is no word known here inflects the word before it.
                 content: !digits && !matches!(first, '\u{3040}'..='\u{309f}'),

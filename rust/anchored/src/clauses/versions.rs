@@ -11,7 +11,7 @@ use super::overlap::Overlap;
 use super::read::{Clause, Text, Token};
 use super::reworded::means;
 use super::segments::Form;
-use super::vocabulary::{self as words, Vocabulary, sense};
+use super::vocabulary::{self as words, Opposite, Vocabulary, sense};
 use crate::Component;
 use crate::edits::Finding;
 use crate::facts::Span;
@@ -105,8 +105,8 @@ impl<'t> Side<'t> {
     }
 
     /// Whether a word of it excludes this one.
-    fn excludes(&self, sense: u64) -> bool {
-        self.tokens().any(|(_, _, token)| self.text.words.excludes(sense, token.sense))
+    fn excludes(&self, opposite: Opposite) -> bool {
+        self.tokens().any(|(_, _, token)| self.text.words.excludes(opposite, token.opposite))
     }
 
     /// The roots beside a token, on either side.
@@ -124,9 +124,7 @@ impl<'t> Side<'t> {
     fn opposable(&self) -> Vec<(&'t Clause, &'t Token)> {
         let counted =
             |at: usize| at.checked_sub(1).and_then(|before| self.text.tokens.get(before)).is_some_and(|t| t.number);
-        let words = self.text.words;
-        let known =
-            self.tokens().filter(|(_, at, token)| means(token) && words.has_opposite(token.sense) && !counted(*at));
+        let known = self.tokens().filter(|(_, at, token)| means(token) && token.has_opposite() && !counted(*at));
         known.map(|(clause, _, token)| (clause, token)).collect()
     }
 }
@@ -137,10 +135,10 @@ fn antonym(mine: &Side<'_>, theirs: &Side<'_>, likeness: f32) -> Option<(Span, S
     let others = theirs.opposable();
     for (clause, one) in mine.opposable() {
         for (back, other) in &others {
-            if words.excludes(one.sense, other.sense)
+            if words.excludes(one.opposite, other.opposite)
                 && denied(clause, one) == denied(back, other)
-                && !mine.excludes(one.sense)
-                && !theirs.excludes(other.sense)
+                && !mine.excludes(one.opposite)
+                && !theirs.excludes(other.opposite)
                 && (likeness >= CLOSE && !grows(words, one)
                     || beside(mine, one, theirs, other)
                     || likeness >= LONE && lone(mine.text, one, theirs.text, other))
@@ -158,11 +156,9 @@ fn antonym(mine: &Side<'_>, theirs: &Side<'_>, likeness: f32) -> Option<(Span, S
 fn lone(text: &Text, one: &Token, other_text: &Text, other: &Token) -> bool {
     let words = text.words;
     let says = |text: &Text, sense: u64| text.tokens.iter().any(|token| token.sense == sense);
-    let excludes = |text: &Text, sense: u64| text.tokens.iter().any(|token| words.excludes(sense, token.sense));
-    !says(other_text, one.sense)
-        && !says(text, other.sense)
-        && !excludes(text, one.sense)
-        && !excludes(other_text, other.sense)
+    let excludes =
+        |text: &Text, word: &Token| text.tokens.iter().any(|token| words.excludes(word.opposite, token.opposite));
+    !says(other_text, one.sense) && !says(text, other.sense) && !excludes(text, one) && !excludes(other_text, other)
 }
 
 /// `Only the X300 supports two monitors` against `Both support two monitors`: what a sentence begins with says of whom.
@@ -184,7 +180,7 @@ fn denied(clause: &Clause, token: &Token) -> bool {
 
 /// Whether a word says that something grew or shrank: much does in one sentence, each for itself.
 fn grows(words: &Vocabulary, token: &Token) -> bool {
-    let against = |word: &str| words.excludes(token.sense, sense(Language::English, word));
+    let against = |word: &str| words.excludes(token.opposite, words.opposite(sense(Language::English, word)));
     against("increase") || against("decrease")
 }
 
@@ -219,7 +215,7 @@ fn negation(mine: &Side<'_>, theirs: &Side<'_>) -> Option<(Span, Span)> {
     let opposed = denies
         .opposable()
         .iter()
-        .any(|(_, one)| says.opposable().iter().any(|(_, other)| words.excludes(one.sense, other.sense)));
+        .any(|(_, one)| says.opposable().iter().any(|(_, other)| words.excludes(one.opposite, other.opposite)));
     if opposed {
         return None;
     }
@@ -265,7 +261,7 @@ pub(crate) fn limits(text: &Text, clause: &Clause) -> bool {
 fn turned_round(mine: &Side<'_>, theirs: &Side<'_>) -> bool {
     let (Some(one), Some(other)) = (compared(mine), compared(theirs)) else { return false };
     let words = mine.text.words;
-    let opposite = one.degrees.iter().any(|sense| other.degrees.iter().any(|back| words.excludes(*sense, *back)));
+    let opposite = one.degrees.iter().any(|word| other.degrees.iter().any(|back| words.excludes(*word, *back)));
     let meets = |left: &[u64], right: &[u64]| left.iter().any(|root| right.contains(root));
     let own = |left: &[u64], right: &[u64]| -> Vec<u64> {
         left.iter().copied().filter(|root| !right.contains(root)).collect()
@@ -279,7 +275,7 @@ fn turned_round(mine: &Side<'_>, theirs: &Side<'_>) -> bool {
 struct Comparison {
     before: Vec<u64>,
     behind: Vec<u64>,
-    degrees: Vec<u64>,
+    degrees: Vec<Opposite>,
 }
 
 fn compared(side: &Side<'_>) -> Option<Comparison> {
@@ -288,8 +284,6 @@ fn compared(side: &Side<'_>) -> Option<Comparison> {
         let all = side.clauses().flat_map(|clause| side.text.terms(clause.terms));
         all.filter(|term| (term.token > at) == behind).map(|term| term.root).collect()
     };
-    let words = side.text.words;
-    let degrees =
-        side.tokens().filter(|(_, _, token)| words.has_opposite(token.sense)).map(|(_, _, token)| token.sense);
+    let degrees = side.tokens().filter(|(_, _, token)| token.has_opposite()).map(|(_, _, token)| token.opposite);
     Some(Comparison { before: terms(false), behind: terms(true), degrees: degrees.collect() })
 }

@@ -88,12 +88,17 @@ struct Entry {
 /// Group of opposites or sort of things, and which of the sides between its bars.
 pub(crate) type Side = (u16, u8);
 
+/// The opposites of a word as [`Vocabulary::excludes`] takes them, 0 where it has none.
+pub(crate) type Opposite = u16;
+
 /// One language's words.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
     language: Language,
     words: Marks<Entry>,
-    opposites: Marks<Vec<Side>>,
+    /// By sense, a place in `sides` and one more.
+    opposites: Marks<Opposite>,
+    sides: Vec<Vec<Side>>,
     sorts: Sequences<Side>,
     /// Roots of words that may stand for each other, to the first one's.
     alike: Marks<u64>,
@@ -152,7 +157,8 @@ impl Vocabulary {
         let mut made = Self {
             language,
             words: words.into(),
-            opposites: table.into(),
+            opposites: (1..).zip(table.keys()).map(|(number, sense)| (*sense, number)).collect(),
+            sides: table.into_values().collect(),
             sorts: Sequences::default(),
             alike: same.into(),
             stances: Sequences::default(),
@@ -233,8 +239,9 @@ impl Vocabulary {
             || self.language == Language::German && (word.ends_with("los") || word.ends_with("frei"))
     }
 
-    pub fn has_opposite(&self, sense: u64) -> bool {
-        self.opposites.has(sense)
+    /// The opposites of a word with this sense.
+    pub fn opposite(&self, sense: u64) -> Opposite {
+        self.opposites.get(sense).copied().unwrap_or(0)
     }
 
     /// The root of the first word of its line, where other words may stand for a word.
@@ -254,10 +261,10 @@ impl Vocabulary {
     }
 
     /// Whether two words exclude each other, said of the same thing.
-    pub fn excludes(&self, one: u64, other: u64) -> bool {
-        // Of a word that is held against all of a clause `one` has an opposite: most others have none.
-        let Some(theirs) = self.opposites.get(other) else { return false };
-        self.opposites.get(one).is_some_and(|mine| {
+    pub fn excludes(&self, one: Opposite, other: Opposite) -> bool {
+        let sides = |opposite: Opposite| usize::from(opposite).checked_sub(1).and_then(|at| self.sides.get(at));
+        let Some(theirs) = sides(other) else { return false };
+        sides(one).is_some_and(|mine| {
             mine.iter().any(|(group, side)| theirs.iter().any(|(known, other)| known == group && other != side))
                 && !mine.iter().any(|known| theirs.contains(known))
         })
@@ -310,7 +317,7 @@ fn class(name: &str) -> Option<Flags> {
     CLASSES.iter().find(|(known, _)| *known == name).map(|(_, flags)| *flags)
 }
 
-/// What a word means, as [`Vocabulary::excludes`] takes it.
+/// What a word means, as [`Vocabulary::opposite`] takes it.
 pub(crate) fn sense(language: Language, word: &str) -> u64 {
     if language == Language::English { mark(&stem(word)) } else { mark(word) }
 }
@@ -319,7 +326,9 @@ pub(crate) fn sense(language: Language, word: &str) -> u64 {
 pub(crate) fn root_and_sense(language: Language, word: &str, own: u64) -> (u64, u64) {
     if language == Language::English {
         let stem = look_up_marked(own).stem(word);
-        let sense = if *stem == *word { own } else { mark(&stem) };
+        // The word itself, in most cases: then its mark is known.
+        let whole = stem.len() == word.len() && std::ptr::eq(stem.as_ptr(), word.as_ptr());
+        let sense = if whole { own } else { mark(&stem) };
         let root = underived(&stem);
         return (if root.len() == stem.len() { sense } else { mark(root) }, sense);
     }
@@ -389,7 +398,7 @@ mod tests {
                 assert!(line.split('|').all(|side| !side.trim().is_empty()), "{line}");
                 for one in left.split_whitespace() {
                     for other in right.split(['|', ' ']).filter(|word| !word.is_empty()) {
-                        let (one, other) = (sense(language, one), sense(language, other));
+                        let [one, other] = [one, other].map(|word| words.opposite(sense(language, word)));
                         assert_eq!(words.excludes(one, other), words.excludes(other, one), "{line}");
                     }
                 }

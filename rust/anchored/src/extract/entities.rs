@@ -91,7 +91,7 @@ pub(super) fn is_name(entity: &Entity<'_>, words: &[&str], named: bool) -> bool 
     if key.ends_with('s') && !following.is(lexicon::SINGULAR) {
         return false;
     }
-    let plain = ["ing", "ly", "ness", "tion"].iter().any(|ending| key.ends_with(ending))
-        || lexicon::has_opposite(&stem(key));
+    let plain =
+        ["ing", "ly", "ness", "tion"].iter().any(|ending| key.ends_with(ending)) || lexicon::has_opposite(&stem(key));
     following.is(lexicon::AFTER_A_NAME) && !plain
 }

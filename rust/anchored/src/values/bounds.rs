@@ -89,43 +89,54 @@ pub(crate) fn counted_back(behind: &str) -> bool {
 /// Phrases by the byte that tells most of them from a text: the last one of those before a value, the first one of those
 /// behind it.
 struct Phrases {
-    by_byte: Vec<Vec<&'static str>>,
-    key: fn(&str) -> Option<u8>,
+    /// With the byte beside that one.
+    by_byte: Vec<Vec<(Option<u8>, &'static str)>>,
+    key: fn(&str) -> (Option<u8>, Option<u8>),
     fits: fn(&str, &str) -> bool,
 }
 
 impl Phrases {
-    /// Phrases with a bar between them, which stand right before a value.
     fn before(list: &'static str) -> Self {
-        Self::new(list, |text| text.as_bytes().last().copied(), ends_whole)
+        let key = |text: &str| {
+            let mut bytes = text.bytes().rev();
+            (bytes.next(), bytes.next())
+        };
+        Self::new(list, key, ends_whole)
     }
 
     fn behind(list: &'static str) -> Self {
-        Self::new(list, |text| text.as_bytes().first().copied(), starts_whole)
+        let key = |text: &str| {
+            let mut bytes = text.bytes();
+            (bytes.next(), bytes.next())
+        };
+        Self::new(list, key, starts_whole)
     }
 
-    fn new(list: &'static str, key: fn(&str) -> Option<u8>, fits: fn(&str, &str) -> bool) -> Self {
+    fn new(list: &'static str, key: fn(&str) -> (Option<u8>, Option<u8>), fits: fn(&str, &str) -> bool) -> Self {
         let mut by_byte = vec![Vec::new(); 256];
         for phrase in list.split('|') {
-            if let Some(known) = key(phrase).and_then(|byte| by_byte.get_mut(usize::from(byte))) {
-                known.push(phrase);
+            let (first, second) = key(phrase);
+            if let Some(known) = first.and_then(|byte| by_byte.get_mut(usize::from(byte))) {
+                known.push((second, phrase));
             }
         }
         Self { by_byte, key, fits }
     }
 
-    /// Those that a text may end or begin with.
-    fn candidates(&self, text: &str) -> &[&'static str] {
-        (self.key)(text).and_then(|byte| self.by_byte.get(usize::from(byte))).map_or(&[], Vec::as_slice)
+    fn found<'p>(&'p self, text: &'p str) -> impl Iterator<Item = &'static str> + 'p {
+        let (first, second) = (self.key)(text);
+        let list = first.and_then(|byte| self.by_byte.get(usize::from(byte))).map_or(&[][..], Vec::as_slice);
+        let like = move |known: Option<u8>| known.is_none() || known == second;
+        let known = list.iter().filter(move |(known, phrase)| like(*known) && (self.fits)(text, phrase));
+        known.map(|(_, phrase)| *phrase)
     }
 
     fn longest(&self, text: &str) -> Option<&'static str> {
-        let found = self.candidates(text).iter().filter(|phrase| (self.fits)(text, phrase));
-        found.max_by_key(|phrase| phrase.len()).copied()
+        self.found(text).max_by_key(|phrase| phrase.len())
     }
 
     fn any(&self, text: &str) -> bool {
-        self.candidates(text).iter().any(|phrase| (self.fits)(text, phrase))
+        self.found(text).next().is_some()
     }
 }
 
