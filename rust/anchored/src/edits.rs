@@ -169,7 +169,7 @@ fn judge(edit: Edit, a: Side<'_, '_>, b: Side<'_, '_>) -> Option<Finding> {
     let negators = |words: &[&str]| words.iter().filter(|word| look_up(word).is(lexicon::NEGATOR)).count();
     // Words that the other sentence has too stand elsewhere there: what that means, `exchanged` tells.
     let (ours, others) = (a.loose(edit.a), b.loose(edit.b));
-    let known = opposite(&ours, &lacking(&others, a)) || opposite(&lacking(&ours, b), &others);
+    let known = opposite((&ours, a), (&others, b));
     if (negators(mine) + negators(theirs)) % 2 == 1 {
         let hedged = mine
             .iter()
@@ -227,24 +227,20 @@ fn other_unit(a: Side<'_, '_>, mine: Span, b: Side<'_, '_>, theirs: Span) -> Opt
     content.then(|| (known.span, (bare.span.0, b.span(theirs).1)))
 }
 
-/// The words that a sentence lacks.
-fn lacking<'t>(words: &[&'t str], side: Side<'_, '_>) -> Vec<&'t str> {
-    words.iter().copied().filter(|word| !side.sentence.words.contains(word)).collect()
-}
-
-fn opposite(mine: &[&str], theirs: &[&str]) -> bool {
-    if mine.is_empty() || theirs.is_empty() {
+/// Whether a word of one side excludes one of the other, of which one side lacks what the other has.
+fn opposite((ours, a): (&[&str], Side<'_, '_>), (others, b): (&[&str], Side<'_, '_>)) -> bool {
+    if ours.is_empty() || others.is_empty() {
         return false;
     }
-    let theirs = content(theirs);
-    content(mine)
-        .iter()
-        .any(|one| theirs.iter().any(|other| excludes(one, other) || (one != other && negated_form(one, other))))
+    let (mine, theirs) = (content(ours, b), content(others, a));
+    let excluded = |one: &str, other: &str| excludes(one, other) || (one != other && negated_form(one, other));
+    mine.iter().any(|(one, lacks)| theirs.iter().any(|(other, lacked)| (*lacks || *lacked) && excluded(one, other)))
 }
 
-/// The stems of words that negate nothing.
-fn content<'t>(words: &[&'t str]) -> Vec<Cow<'t, str>> {
-    words.iter().filter(|word| !look_up(word).is(lexicon::NEGATOR)).map(|word| stem(word)).collect()
+/// The stems of words that negate nothing, and whether the other sentence lacks the word.
+fn content<'t>(words: &[&'t str], other: Side<'_, '_>) -> Vec<(Cow<'t, str>, bool)> {
+    let known = words.iter().filter(|word| !look_up(word).is(lexicon::NEGATOR));
+    known.map(|word| (stem(word), !other.sentence.words.contains(word))).collect()
 }
 
 fn strengths(words: &[&str]) -> Vec<Modality> {

@@ -86,7 +86,7 @@ impl<'t> Reader<'t> {
             Token::Date(found) => {
                 let kind = if found.kind == "time" { Kind::Time } else { Kind::Date };
                 let position = self.push(self.cut(span), span);
-                self.entity(kind, Cow::Borrowed(""), position, Some(found));
+                self.entity(kind, Cow::Borrowed(""), position, Some(*found));
             }
             Token::Url => {
                 let url = self.cut(span);

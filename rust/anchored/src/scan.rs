@@ -12,7 +12,7 @@ pub(crate) enum Token {
     Code,
     Url,
     Quote,
-    Date(Quantity),
+    Date(Box<Quantity>),
     Name,
     Number,
     Unit,
@@ -394,7 +394,7 @@ impl<'t> Scanner<'t> {
 }
 
 fn named(found: Option<Quantity>) -> Token {
-    found.map_or(Token::Name, Token::Date)
+    found.map_or(Token::Name, |found| Token::Date(Box::new(found)))
 }
 
 impl Iterator for Scanner<'_> {

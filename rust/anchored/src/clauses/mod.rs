@@ -97,11 +97,10 @@ impl Compared {
 fn spans(overlap: &Overlap<'_>, groups: &[aligned::Group]) -> Aligned {
     let mut found = Aligned::default();
     for (number, group) in groups.iter().enumerate() {
-        let of = |text: &Text, list: &[usize]| -> Vec<(Span, usize)> {
-            list.iter().filter_map(|one| text.sentences.get(*one)).map(|sentence| (sentence.span, number)).collect()
-        };
-        found.a.extend(of(overlap.a, &group.a));
-        found.b.extend(of(overlap.b, &group.b));
+        for (text, list, spans) in [(overlap.a, &group.a, &mut found.a), (overlap.b, &group.b, &mut found.b)] {
+            let sentences = list.iter().filter_map(|one| text.sentences.get(*one));
+            spans.extend(sentences.map(|sentence| (sentence.span, number)));
+        }
     }
     found.a.sort_unstable();
     found.b.sort_unstable();

@@ -107,6 +107,15 @@ impl Text {
         self.terms.get(start..end).unwrap_or(&[])
     }
 
+    /// The clauses of these sentences, each with its number.
+    pub fn clauses_of<'s>(&'s self, sentences: &'s [usize]) -> impl Iterator<Item = (usize, &'s Clause)> + 's {
+        let (first, last) = (sentences.iter().min(), sentences.iter().max());
+        let from = first.map_or(0, |first| self.clauses.partition_point(|clause| clause.sentence < *first));
+        let known = self.clauses.iter().enumerate().skip(from);
+        let known = known.take_while(move |(_, clause)| last.is_some_and(|last| clause.sentence <= *last));
+        known.filter(|(_, clause)| sentences.contains(&clause.sentence))
+    }
+
     /// Bytes from the first to the last of these tokens.
     pub fn span(&self, (start, end): (usize, usize)) -> Span {
         match (self.tokens.get(start), end.checked_sub(1).and_then(|last| self.tokens.get(last))) {

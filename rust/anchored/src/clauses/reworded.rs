@@ -212,24 +212,24 @@ fn antonym(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Span,
         return None;
     }
     let words = overlap.a.words;
-    let candidates = |text: &'_ Text, clause: &Clause| -> Vec<Token> {
-        let tokens = text.tokens(clause.tokens);
-        let counted =
-            |position: usize| position.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(|t| t.number);
-        let known = tokens
-            .iter()
-            .enumerate()
-            .filter(|(position, token)| means(token) && token.has_opposite() && !counted(*position));
-        known.map(|(_, token)| *token).collect()
-    };
-    let theirs = candidates(overlap.b, other);
     let absent = |text: &Text, token: &Token| !text.tokens.iter().any(|known| known.sense == token.sense);
-    for mine in candidates(overlap.a, one) {
-        for back in &theirs {
-            if words.excludes(mine.opposite, back.opposite) && absent(overlap.b, &mine) && absent(overlap.a, back) {
+    for mine in opposable(overlap.a, one) {
+        for back in opposable(overlap.b, other) {
+            if words.excludes(mine.opposite, back.opposite) && absent(overlap.b, mine) && absent(overlap.a, back) {
                 return Some((mine.span, back.span));
             }
         }
     }
     None
+}
+
+/// Words of a clause that have an opposite, less units behind their numbers.
+fn opposable<'t>(text: &'t Text, clause: &Clause) -> impl Iterator<Item = &'t Token> {
+    let tokens = text.tokens(clause.tokens);
+    let counted =
+        |position: usize| position.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(|t| t.number);
+    let known = tokens.iter().enumerate();
+    known
+        .filter(move |(position, token)| token.has_opposite() && means(token) && !counted(*position))
+        .map(|(_, token)| token)
 }

@@ -47,6 +47,11 @@ impl Says {
         }
     }
 
+    /// Whether anything is against it.
+    fn decides(self) -> bool {
+        matches!(self, Self::Permitted | Self::Forbidden | Self::Needed | Self::Spared)
+    }
+
     /// What is only denied, or demanded, is not looked at: "not a source of funds" against "may have given money".
     fn against(self, other: Self) -> bool {
         let one_way =
@@ -173,10 +178,6 @@ struct Sides<'o, 't> {
 impl Sides<'_, '_> {
     /// A finding, and the spans of the two clauses.
     fn within(&self, group: &Group) -> Option<(Finding, (Span, Span))> {
-        let of = |text: &Text, list: &[usize]| -> Vec<usize> {
-            let known = text.clauses.iter().enumerate();
-            known.filter(|(_, clause)| list.contains(&clause.sentence)).map(|(number, _)| number).collect()
-        };
         let says_nothing = |text: &Text, list: &[usize]| {
             let mut known = list.iter().filter_map(|at| text.sentences.get(*at));
             known.any(|sentence| sentence.asks || sentence.form == Form::Row)
@@ -184,10 +185,10 @@ impl Sides<'_, '_> {
         if says_nothing(self.overlap.a, &group.a) || says_nothing(self.overlap.b, &group.b) {
             return None;
         }
-        let (mine, theirs) = (of(self.overlap.a, &group.a), of(self.overlap.b, &group.b));
-        for &row in &mine {
-            for &column in &theirs {
-                let (Some(one), Some(other)) = (self.a.get(row), self.b.get(column)) else { continue };
+        for (row, _) in self.overlap.a.clauses_of(&group.a) {
+            let Some(one) = self.a.get(row).filter(|one| one.says.decides()) else { continue };
+            for (column, _) in self.overlap.b.clauses_of(&group.b) {
+                let Some(other) = self.b.get(column) else { continue };
                 if one.says.against(other.says)
                     && let Some(finding) = self.finding(row, column, one, other)
                 {

@@ -67,12 +67,12 @@ pub(crate) fn contradictions(
 /// The sentences of one text that are in a group.
 struct Side<'t> {
     text: &'t Text,
-    sentences: Vec<usize>,
+    sentences: &'t [usize],
 }
 
 impl<'t> Side<'t> {
-    fn new(text: &'t Text, sentences: &[usize]) -> Self {
-        Self { text, sentences: sentences.to_vec() }
+    fn new(text: &'t Text, sentences: &'t [usize]) -> Self {
+        Self { text, sentences }
     }
 
     fn says_nothing(&self) -> bool {
@@ -85,8 +85,7 @@ impl<'t> Side<'t> {
     }
 
     fn clauses(&self) -> impl Iterator<Item = &'t Clause> {
-        let text = self.text;
-        text.clauses.iter().filter(|clause| self.sentences.contains(&clause.sentence))
+        self.text.clauses_of(self.sentences).map(|(_, clause)| clause)
     }
 
     fn tokens(&self) -> impl Iterator<Item = (&'t Clause, usize, &'t Token)> {

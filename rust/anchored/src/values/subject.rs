@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use super::Value;
 use super::tokens::{Kind, Token};
 use super::vocabulary::{AND, Entry, SMALL};
-use crate::lexicon::{WordMap, WordSet, mark};
+use crate::lexicon::{WordSet, mark};
 
 /// So many content words around a value are looked at.
 const MOST: usize = 24;
@@ -39,7 +39,17 @@ struct Words {
     keys: Vec<u64>,
     /// Tokens that part what is said of one value from what is said of the next: commas, `and`, other values.
     parts: Vec<bool>,
-    counts: WordMap<u64, f32>,
+    /// Those that are not 0.
+    sorted: Vec<u64>,
+}
+
+impl Words {
+    /// How often the text has a key, once at least.
+    fn count(&self, key: u64) -> f32 {
+        let from = self.sorted.partition_point(|known| *known < key);
+        let often = self.sorted.iter().skip(from).take_while(|known| **known == key).count();
+        often.max(1) as f32
+    }
 }
 
 /// A content word near a value; each once, with the weight of the nearest mention.
@@ -57,33 +67,24 @@ impl<'t> Subjects<'t> {
     }
 
     fn words(&self, values: &[Value<'_>]) -> Words {
-        let known = self.tokens.iter().zip(&self.entries).enumerate();
-        let mut keys: Vec<u64> = known
-            .map(|(at, (token, entry))| match token.kind {
-                Kind::Word => word_key(text(self.low, token), entry),
-                Kind::Sign => sign_key(
-                    self.low,
-                    at.checked_sub(1).and_then(|at| self.tokens.get(at)),
-                    token,
-                    self.tokens.get(at + 1),
-                ),
-                // What comes out of a sum is said of the sum.
-                Kind::Mark if text(self.low, token) == "=" => mark("=") | 1,
-                Kind::Number | Kind::Mark => 0,
-            })
-            .collect();
-        let mut parts: Vec<bool> = self
-            .tokens
-            .iter()
-            .zip(&self.entries)
-            .map(|(token, entry)| match token.kind {
-                Kind::Mark => {
-                    matches!(text(self.low, token), "," | ";" | "、" | "，" | "；" | "|" | "(" | ")" | "（" | "）")
+        let mut keys: Vec<u64> = Vec::with_capacity(self.tokens.len());
+        let mut parts: Vec<bool> = Vec::with_capacity(self.tokens.len());
+        for (at, (token, entry)) in self.tokens.iter().zip(&self.entries).enumerate() {
+            let said = text(self.low, token);
+            let (key, part) = match token.kind {
+                Kind::Word => (word_key(said, entry), entry.is(AND)),
+                Kind::Sign => {
+                    let before = at.checked_sub(1).and_then(|at| self.tokens.get(at));
+                    (sign_key(self.low, before, token, self.tokens.get(at + 1)), false)
                 }
-                Kind::Word => entry.is(AND),
-                _ => false,
-            })
-            .collect();
+                // What comes out of a sum is said of the sum.
+                Kind::Mark if said == "=" => (mark("=") | 1, false),
+                Kind::Mark => (0, matches!(said, "," | ";" | "、" | "，" | "；" | "|" | "(" | ")" | "（" | "）")),
+                Kind::Number => (0, false),
+            };
+            keys.push(key);
+            parts.push(part);
+        }
         for value in values {
             if let Some(own) = keys.get_mut(value.tokens.0..value.tokens.1) {
                 own.fill(0);
@@ -92,12 +93,9 @@ impl<'t> Subjects<'t> {
                 own.fill(true);
             }
         }
-        let mut counts: WordMap<u64, f32> = WordMap::default();
-        counts.reserve(keys.len());
-        for key in keys.iter().filter(|key| **key != 0) {
-            *counts.entry(*key).or_default() += 1.0;
-        }
-        Words { keys, parts, counts }
+        let mut sorted: Vec<u64> = keys.iter().copied().filter(|key| *key != 0).collect();
+        sorted.sort_unstable();
+        Words { keys, parts, sorted }
     }
 
     /// Whether the sentence of a value says what holds on the other side of it too: `above that`, `anything larger`. Then
@@ -147,7 +145,7 @@ impl<'t> Subjects<'t> {
                     4..=6 => 0.5,
                     _ => 0.3,
                 };
-                let often = words.counts.get(&key).copied().unwrap_or(1.0).sqrt();
+                let often = words.count(key).sqrt();
                 let near = Near {
                     key,
                     weight: far / often * if sign { SIGNS } else { 1.0 },
