@@ -85,7 +85,7 @@ fn parallel(a: &Facts<'_>, b: &Facts<'_>) -> bool {
 
 /// Sentences that speak of the same: each of `a` with the sentence of `b` that shares most of its content words.
 fn aligned(a: &Facts<'_>, b: &Facts<'_>) -> Vec<(usize, usize)> {
-    let mut positions: Vec<(u64, usize)> = Vec::new();
+    let mut positions: Vec<(u64, usize)> = Vec::with_capacity(b.sentences.iter().map(|one| one.stems.len()).sum());
     for (index, sentence) in b.sentences.iter().enumerate() {
         positions.extend(sentence.marks().iter().map(|mark| (*mark, index)));
     }

@@ -161,7 +161,7 @@ pub(crate) fn holding(sentences: &[Sentence], at: usize) -> Option<usize> {
 }
 
 fn paired(shared: &Shared) -> Vec<Group> {
-    let mut pairs: Vec<Pair> = Vec::new();
+    let mut pairs: Vec<Pair> = Vec::with_capacity(shared.rows.max(shared.columns));
     let place = |position: usize, size: usize| (position as f32 + 0.5) / size as f32;
     for a in 0..shared.rows {
         for b in 0..shared.columns {
@@ -174,7 +174,7 @@ fn paired(shared: &Shared) -> Vec<Group> {
     }
     let rank = |pair: &Pair| pair.likeness - 0.2 * pair.apart;
     pairs.sort_by(|one, other| rank(other).total_cmp(&rank(one)).then((one.a + one.b).cmp(&(other.a + other.b))));
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<Group> = Vec::with_capacity(shared.rows.min(shared.columns));
     for pair in pairs {
         if !groups.iter().any(|group| group.a.contains(&pair.a) || group.b.contains(&pair.b)) {
             groups.push(Group { a: vec![pair.a], b: vec![pair.b], likeness: pair.likeness });

@@ -129,18 +129,34 @@ fn saying(text: &Text) -> Vec<(&Token, usize)> {
     known.filter(|(token, _)| token.content && token.has_opposite()).collect()
 }
 
+/// What stands beside an anchor in either text, sorted.
+#[derive(Clone)]
+struct Beside {
+    here: Vec<u64>,
+    there: Vec<u64>,
+    /// The second text lacks some of it there: only then can a word have changed sides.
+    gone: bool,
+}
+
 fn turned(overlap: &Overlap<'_>, a: &Parts<'_>, b: &Parts<'_>, anchors: &[&Anchor]) -> Option<(Span, Span)> {
     let words = overlap.a.words;
     // Asked for the few that have a partner.
-    let sides: Vec<OnceCell<(Vec<u64>, Vec<u64>)>> = vec![OnceCell::new(); anchors.len()];
-    let beside = |anchor: &Anchor| (a.beside(&anchor.a), b.beside(&anchor.b));
+    let sides: Vec<OnceCell<Beside>> = vec![OnceCell::new(); anchors.len()];
+    let beside = |anchor: &Anchor| {
+        let (here, there) = (a.beside(&anchor.a), b.beside(&anchor.b));
+        let gone = here.iter().any(|root| there.binary_search(root).is_err());
+        Beside { here, there, gone }
+    };
     for (index, (one, mine)) in anchors.iter().zip(&sides).enumerate() {
         for (other, theirs) in anchors.iter().zip(&sides).skip(index + 1) {
             if one.opposite != 0 && !words.excludes(one.opposite, other.opposite) {
                 continue;
             }
-            let (here, there) = mine.get_or_init(|| beside(one));
-            let (back, forth) = theirs.get_or_init(|| beside(other));
+            let (mine, theirs) = (mine.get_or_init(|| beside(one)), theirs.get_or_init(|| beside(other)));
+            if !mine.gone || !theirs.gone {
+                continue;
+            }
+            let (here, there, back, forth) = (&mine.here, &mine.there, &theirs.here, &theirs.there);
             // A word beside both is said of neither alone.
             let changed = |mine: &[u64], not: &[u64], theirs: &[u64], nor: &[u64]| {
                 mine.iter().any(|root| theirs.contains(root) && !not.contains(root) && !nor.contains(root))

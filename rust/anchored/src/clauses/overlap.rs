@@ -126,40 +126,43 @@ impl Roots {
     }
 }
 
-/// A term of either text: its root, which text it is of (0 or 1), and which term of it.
-type Placed = (u64, u32, u32);
+/// A term of either text in one number, quick to sort: its root, which text it is of (0 or 1), and which term of it.
+fn placed(root: u64, text: u32, at: u32) -> u128 {
+    u128::from(root) << 64 | u128::from(text) << 32 | u128::from(at)
+}
 
 impl<'t> Overlap<'t> {
     pub fn new(a: &'t Text, b: &'t Text) -> Self {
-        let mut placed: Vec<Placed> = Vec::with_capacity(a.terms.len() + b.terms.len());
+        let mut terms: Vec<u128> = Vec::with_capacity(a.terms.len() + b.terms.len());
         for (text, own) in [(0, a), (1, b)] {
-            placed.extend((0..).zip(&own.terms).map(|(at, term)| (term.root, text, at)));
+            terms.extend((0..).zip(&own.terms).map(|(at, term)| placed(term.root, text, at)));
         }
-        placed.sort_unstable();
+        terms.sort_unstable();
         let (of_a, of_b) = (clauses_of_terms(a), clauses_of_terms(b));
         let mut roots =
-            Roots { known: Vec::with_capacity(placed.len()), a: vec![0; a.terms.len()], b: vec![0; b.terms.len()] };
+            Roots { known: Vec::with_capacity(terms.len()), a: vec![0; a.terms.len()], b: vec![0; b.terms.len()] };
         let mut clauses = Table::new(a.clauses.len(), b.clauses.len());
         let mut sentences = Table::new(a.sentences.len(), b.sentences.len());
         let (mut mine, mut theirs): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
-        for run in placed.chunk_by(|one, other| one.0 == other.0) {
+        for run in terms.chunk_by(|one, other| one >> 64 == other >> 64) {
             mine.clear();
             theirs.clear();
             let number = roots.known.len() as u32;
-            for (_, text, at) in run {
+            for term in run {
+                let (text, at) = ((*term >> 32) as u32, *term as u32 as usize);
                 let (numbers, of, list) =
-                    if *text == 0 { (&mut roots.a, &of_a, &mut mine) } else { (&mut roots.b, &of_b, &mut theirs) };
-                if let Some(slot) = numbers.get_mut(*at as usize) {
+                    if text == 0 { (&mut roots.a, &of_a, &mut mine) } else { (&mut roots.b, &of_b, &mut theirs) };
+                if let Some(slot) = numbers.get_mut(at) {
                     *slot = number;
                 }
-                if let Some(clause) = of.get(*at as usize)
+                if let Some(clause) = of.get(at)
                     && list.last() != Some(clause)
                 {
                     list.push(*clause);
                 }
             }
             let uses = Uses { a: mine.len() as u32, b: theirs.len() as u32 };
-            roots.known.extend(run.first().map(|(root, ..)| (*root, uses)));
+            roots.known.extend(run.first().map(|term| ((*term >> 64) as u64, uses)));
             if uses.shared() {
                 let weight = uses.weight();
                 for row in &mine {

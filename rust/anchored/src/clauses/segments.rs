@@ -25,7 +25,7 @@ pub(crate) struct Segment {
 
 /// The sentences of a text outside fenced code.
 pub(crate) fn segments(text: &str) -> Vec<Segment> {
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(16);
     let mut fenced = false;
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -56,9 +56,10 @@ fn line_segments(body: &str, from: usize, found: &mut Vec<Segment>) {
     let (form, skip) = form(body);
     let rest = body.get(skip..).unwrap_or("");
     let mut start = 0;
-    // Bytes that may begin one of the signs above: the eastern ones have two first bytes between them.
-    let may_end = |byte: u8| matches!(byte, b'.' | b'!' | b'?' | b';' | 0xe3 | 0xef);
-    for position in rest.bytes().enumerate().filter(|(_, byte)| may_end(*byte)).map(|(position, _)| position) {
+    for (position, byte) in rest.bytes().enumerate() {
+        if BEGINS.get(usize::from(byte)) != Some(&true) {
+            continue;
+        }
         let letter = rest.get(position..).and_then(|rest| rest.chars().next()).unwrap_or(' ');
         if !ENDS.contains(&letter) {
             continue;
@@ -75,6 +76,18 @@ fn line_segments(body: &str, from: usize, found: &mut Vec<Segment>) {
 
 /// Signs that may end a sentence.
 const ENDS: [char; 8] = ['.', '!', '?', ';', '。', '！', '？', '；'];
+
+/// First bytes of those: the eastern ones have two between them.
+static BEGINS: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = [b'.', b'!', b'?', b';', 0xe3, 0xef];
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 fn push(found: &mut Vec<Segment>, line: &str, (start, end): Span, from: usize, form: Form) {
     let piece = line.get(start..end).unwrap_or("");

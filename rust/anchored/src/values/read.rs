@@ -39,7 +39,8 @@ pub(crate) fn read<'t>(text: &'t str, low: &'t str, language: Language) -> Readi
             Kind::Number | Kind::Sign => &UNKNOWN,
         })
         .collect();
-    let mut reader = Reader { text, low, language, words, tokens: &tokens, entries: &entries, values: Vec::new() };
+    let mut reader =
+        Reader { text, low, language, words, tokens: &tokens, entries: &entries, values: Vec::with_capacity(8) };
     let full = reader.run();
     let values = reader.values;
     let sentences = tokens.last().map_or(0, |token| token.sentence + 1);
