@@ -164,7 +164,7 @@ fn paired(shared: &Shared) -> Vec<Group> {
     let mut pairs: Vec<Pair> = Vec::with_capacity(shared.rows.max(shared.columns));
     let place = |position: usize, size: usize| (position as f32 + 0.5) / size as f32;
     for a in 0..shared.rows {
-        for b in 0..shared.columns {
+        for b in (0..shared.columns).filter(|b| shared.at(a, *b) > 0.0) {
             let likeness = shared.likeness(a, b);
             let apart = (place(a, shared.rows) - place(b, shared.columns)).abs();
             if likeness >= PAIRED {

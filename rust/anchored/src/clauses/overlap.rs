@@ -28,6 +28,10 @@ impl Table {
         &self.shared
     }
 
+    fn row(&self, row: usize) -> &[f32] {
+        self.shared.get(row * self.columns..(row + 1) * self.columns).unwrap_or(&[])
+    }
+
     fn add(&mut self, row: usize, column: usize, weight: f32) {
         if let Some(cell) = self.shared.get_mut(row * self.columns + column) {
             *cell += weight;
@@ -36,7 +40,7 @@ impl Table {
 
     /// The column with the most of a row; the first of equals.
     pub fn best_column(&self, row: usize) -> Option<usize> {
-        best((0..self.columns).map(|column| self.at(row, column)))
+        best(self.row(row).iter().copied())
     }
 
     pub fn best_row(&self, column: usize) -> Option<usize> {
@@ -183,11 +187,9 @@ impl<'t> Overlap<'t> {
         let (weights_a, weights_b) = (weigh(a, true), weigh(b, false));
         let mut likeness = Table::new(a.clauses.len(), b.clauses.len());
         for (row, mine) in weights_a.iter().enumerate() {
-            for (column, theirs) in weights_b.iter().enumerate() {
-                let shared = clauses.at(row, column);
-                if shared > 0.0 {
-                    likeness.add(row, column, shared / (mine * theirs).sqrt());
-                }
+            let cells = clauses.row(row).iter().zip(&weights_b).enumerate();
+            for (column, (shared, theirs)) in cells.filter(|(_, (shared, _))| **shared > 0.0) {
+                likeness.add(row, column, shared / (mine * theirs).sqrt());
             }
         }
         Self { a, b, roots, clauses, sentences, likeness, weights_a, weights_b }
