@@ -21,15 +21,19 @@ pub(crate) fn root(language: Language, word: &str) -> u64 {
 /// `approve`. Of two endings the longer one; four letters must stay, five before a short one.
 pub(super) fn underived(stem: &str) -> &str {
     let root = match stem.as_bytes() {
-        [root @ .., b'a', b't', b'i', b'o', b'n'] if root.len() >= 4 => root,
-        [root @ .., b't', b'i', b'o', b'n'] if root.len() >= 4 => root,
-        [root @ .., b'i', b'o', b'n'] if root.len() >= 4 => root,
-        [root @ .., b'm', b'e', b'n', b't'] if root.len() >= 4 => root,
-        [root @ .., b'a' | b'e', b'n', b'c', b'e'] if root.len() >= 4 => root,
-        [root @ .., b'a' | b'i', b'b', b'l', b'e'] if root.len() >= 4 => root,
-        [root @ .., b'n', b'e', b's', b's'] if root.len() >= 4 => root,
-        [root @ .., b'i', b'v', b'e'] if root.len() >= 4 => root,
-        [root @ .., b'i', b't', b'y'] if root.len() >= 4 => root,
+        [root @ .., b'a', b't', b'i', b'o', b'n']
+        | [root @ .., b't', b'i', b'o', b'n']
+        | [root @ .., b'i', b'o', b'n']
+        | [root @ .., b'm', b'e', b'n', b't']
+        | [root @ .., b'a' | b'e', b'n', b'c', b'e']
+        | [root @ .., b'a' | b'i', b'b', b'l', b'e']
+        | [root @ .., b'n', b'e', b's', b's']
+        | [root @ .., b'i', b'v', b'e']
+        | [root @ .., b'i', b't', b'y']
+            if root.len() >= 4 =>
+        {
+            root
+        }
         [root @ .., b'a', b'l'] | [root @ .., b'e' | b'o', b'r'] if root.len() >= 5 => root,
         all => all,
     };
