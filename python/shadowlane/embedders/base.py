@@ -36,7 +36,7 @@ class Embedder(ABC):
     """Texts to vectors. Safe to use from several threads; holds at most ``cache_rows`` rows in its cache."""
 
     name: str
-    """Model and revision, for example ``wordllama:l2_supercat_256@0.4.0``."""
+    """Model and revision, for example ``wordllama:l2_supercat_256@0.4.0+plain``."""
     dim: int
     batch = BATCH
     """The most texts that :meth:`_encode` gets at a time."""

@@ -45,7 +45,10 @@ def _read(weights: Path, tokenizer: Path) -> tuple[NDArray[np.float32], Any]:
 
 
 class WordLlama(Embedder):
-    """The static model in wordllama's wheel: mean of token vectors, 256 dimensions, no download, no accelerator."""
+    """The static model in wordllama's wheel: mean of token vectors, 256 dimensions, no download, no accelerator.
+
+    Texts are read without their layout: bars of tables, bullets, line breaks and bold are tokens that say nothing.
+    """
 
     batch = 1024
     """Nothing is filled up to the longest text: the more there are, the fewer calls of the tokenizer."""
@@ -63,7 +66,7 @@ class WordLlama(Embedder):
         self._splits = self._may_split()
         self._bag = _core.EmbeddingBag(table.tobytes(), table.shape[1], _MARKS if self._splits else None)
         self.dim = int(table.shape[1])
-        self.name = f"wordllama:l2_supercat_{self.dim}@{importlib.metadata.version('wordllama')}"
+        self.name = f"wordllama:l2_supercat_{self.dim}@{importlib.metadata.version('wordllama')}+plain"
 
     def _encode(self, texts: list[str]) -> NDArray[np.float32]:
         return np.frombuffer(self._bag.means(texts, self._tokens), dtype=np.float32).reshape(len(texts), self.dim)

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 use super::lexicon::{Modality, mark};
 use super::quantities::Quantity;
 
@@ -206,8 +208,31 @@ impl Places {
     }
 }
 
-/// Lower case, byte for byte beside `text`: a letter whose lower case has another length stays as it is.
+/// Lower case, byte for byte beside `text`: a letter whose lower case has another length stays as it is, and so does `US`,
+/// the country, which is no `us`.
 pub(crate) fn lowered(text: &str) -> String {
+    let mut low = lower(text);
+    let found = memmem::find_iter(text.as_bytes(), b"US").collect::<Vec<_>>();
+    for at in found {
+        let alone = |beside: Option<char>| beside.is_none_or(|letter| !letter.is_alphanumeric() && letter != '_');
+        // In a headline of capitals it may be the pronoun.
+        let shouted = |word: Option<&str>| {
+            word.is_some_and(|word| word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_uppercase()))
+        };
+        let (before, behind) = (text.get(..at).unwrap_or(""), text.get(at + 2..).unwrap_or(""));
+        if alone(before.chars().next_back())
+            && alone(behind.chars().next())
+            && !behind.starts_with('$')
+            && !shouted(before.split_ascii_whitespace().next_back())
+            && !shouted(behind.split_ascii_whitespace().next())
+        {
+            low.replace_range(at..at + 2, "US");
+        }
+    }
+    low
+}
+
+fn lower(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }

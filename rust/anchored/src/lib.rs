@@ -27,6 +27,7 @@ pub mod hashed_words;
 mod language;
 mod lexicon;
 mod marks;
+pub mod markup;
 mod order;
 mod quantities;
 mod same;
@@ -133,8 +134,9 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
     let reading = |text, low, own: Option<Language>| values::read(text, low, both.or(own).unwrap_or(Language::English));
     let readings = (reading(head_a, &low_a, spoken.0.0), reading(head_b, &low_b, spoken.1.0));
     let held = values::Both::new(&readings.0, &readings.1);
-    let clauses =
-        both.map_or_else(clauses::Compared::default, |both| clauses::compared(&low_a, &low_b, both, &held.equal()));
+    let clauses = both.map_or_else(clauses::Compared::default, |both| {
+        clauses::compared((head_a, &low_a), (head_b, &low_b), both, &held.equal())
+    });
     let values = held.compared(&clauses.aligned);
     made.cut = head_a.len() < text_a.len() || head_b.len() < text_b.len();
     made.cut = made.cut || a.cut || b.cut || values.cut || clauses.cut;
@@ -148,7 +150,9 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
     let touches = |spans: &[Span], span: Span| spans.iter().any(|known| meets(*known, span));
     let neutral = |known: &Finding| touches(&clauses.neutral.0, known.a) || touches(&clauses.neutral.1, known.b);
     findings.retain(|known| {
-        !(known.kind == "negation" && neutral(known) || measures(known) && values.equal_at(known.a, known.b))
+        let one_value = measures(known) && values.equal_at(known.a, known.b)
+            || known.kind == "antonym" && values.known_at(known.a, known.b);
+        !(known.kind == "negation" && neutral(known) || one_value)
     });
     for finding in &values.findings {
         // A value says better what differs than a name or a word of it.
@@ -170,7 +174,8 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
         clauses.findings.iter().copied().filter(|known| !turned(known)).chain(clauses::formal(&low_a, &low_b))
     {
         // One difference is one finding, whichever rule saw it first; "3 or more" is no more than "at least 3".
-        let one_value = measures(&finding) && values.equal_at(finding.a, finding.b);
+        let one_value = measures(&finding) && values.equal_at(finding.a, finding.b)
+            || finding.kind == "antonym" && values.known_at(finding.a, finding.b);
         if !one_value && !findings.iter().any(|known| meets(known.a, finding.a) && meets(known.b, finding.b)) {
             findings.push(finding);
         }

@@ -95,7 +95,7 @@ pub(crate) fn agrees(one: &Quantity, other: &Quantity, hedged: bool) -> bool {
     } else if one.unit != other.unit && one.kind == "duration" && size >= WEEK {
         allowed = allowed.max(0.03 * size);
     } else if one.unit != other.unit && one.kind != "count" && one.kind != "duration" {
-        allowed = allowed.max(0.01 * size); // 5 miles are given as 8 km, 260 pounds as 117 kg
+        allowed = allowed.max(0.025 * size); // 5 miles are given as 8 km, 50 pounds as 23 kg
     }
     gap <= allowed * (1.0 + 1e-9)
 }

@@ -74,6 +74,48 @@ fn the_two_ends_of_a_range_are_two_values() {
 }
 
 #[test]
+fn units_of_two_systems_are_rounded() {
+    agree(&[
+        ("One bag of up to 23 kg is free.", "One bag of up to 50 lb is free."),
+        ("The crate weighs 12 kg.", "The crate weighs 26 pounds."),
+        ("Bake the bread at 200 °C.", "Bake the bread at 400 °F."),
+        ("Roast the nuts at 160 °C.", "Roast the nuts at 325 °F."),
+        ("The limit is 4 GB.", "The limit is 4,096 MB."),
+        ("The disk has 1 TB.", "The disk has 1,024 GB."),
+        ("Las ventas del segundo trimestre fueron altas.", "Las ventas del T2 fueron altas."),
+    ]);
+    contradict(&[
+        ("One bag of up to 23 kg is free.", "One bag of up to 70 lb is free."),
+        ("Bake the bread at 200 °C.", "Bake the bread at 350 °F."),
+        ("Store the syrup below 25 °C.", "Store the syrup below 86 °F."),
+        ("The limit is 4 GB.", "The limit is 4,400 MB."),
+        ("Las ventas del T2 subieron un 9 %.", "Las ventas del T3 subieron un 9 %."),
+        ("Debt fell to $1.2 billion.", "Debt increased to $1.2bn."),
+    ]);
+}
+
+#[test]
+fn rates_and_pressures_are_known_in_another_unit() {
+    agree(&[
+        ("The gym costs 30 euros a month.", "The gym is 360 euros a year."),
+        ("Fill the tyres to 2.5 bar.", "The tyres need 36 psi."),
+        ("The engine delivers 110 kW.", "The engine has 148 hp."),
+        ("One serving has 840 kJ.", "A serving contains 200 kcal."),
+        ("The course lasts 12 weeks.", "The course takes three months."),
+        ("Let it simmer for 40 minutes.", "It simmers for two thirds of an hour."),
+        ("Le délai est de quinze jours.", "Le délai est de deux semaines."),
+        ("El plazo es de quince días.", "El plazo es de dos semanas."),
+        ("Der Kuchen backt 90 Minuten.", "Der Kuchen backt anderthalb Stunden."),
+    ]);
+    contradict(&[
+        ("The gym costs 30 euros a month.", "The gym is 300 euros a year."),
+        ("Fill the tyres to 2.5 bar.", "The tyres need 46 psi."),
+        ("The course lasts 12 weeks.", "The course takes four months."),
+        ("Le délai est de quinze jours.", "Le délai est de trois semaines."),
+    ]);
+}
+
+#[test]
 fn fractions_weeks_and_halves_in_words() {
     agree(&[
         ("The population grew by one tenth.", "The population grew by 10 percent."),

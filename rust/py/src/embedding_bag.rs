@@ -1,5 +1,6 @@
 //! Static embeddings for Python: conversions only.
 
+use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::PyValueError;
@@ -7,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyList};
 use shadowlane_anchored::embedding_bag::EmbeddingBag as Core;
+use shadowlane_anchored::markup::plain;
 
 use crate::convert::{detached, raise};
 
@@ -37,7 +39,8 @@ impl EmbeddingBag {
         Ok(Self(Mutex::new(bag)))
     }
 
-    /// The mean vector of each text's tokens as (texts, dim) float32 in native order, computed without the GIL.
+    /// The mean vector of each text's tokens, its layout (tables, lists, bold) left out, as (texts, dim) float32 in native
+    /// order, computed without the GIL.
     ///
     /// `tokenize` is called at most once, with the list of the words that are not known yet, and gives the list of each
     /// one's tokens; it must not use this bag. What it raises is raised, and ValueError when it gives another number.
@@ -48,7 +51,8 @@ impl EmbeddingBag {
         tokenize: Py<PyAny>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let rows = detached(py, || {
-            let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
+            let texts: Vec<Cow<'_, str>> = texts.iter().map(|text| plain(text)).collect();
+            let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
             let mut bag = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             bag.means(&texts, |words| {
                 Python::attach(|py| {

@@ -13,7 +13,9 @@ mod conditions;
 mod content;
 mod crossed;
 mod denial;
+mod denied;
 mod members;
+mod named;
 mod overlap;
 mod pairs;
 mod read;
@@ -23,6 +25,7 @@ mod roles;
 mod roots;
 mod segments;
 mod sequences;
+mod sides;
 mod sorts;
 mod stance;
 mod steps;
@@ -58,8 +61,14 @@ pub(crate) struct Compared {
     texts: Option<(Text, Text)>,
 }
 
-/// Compares two texts in lower case, both in one language. `equal`: where values stand that both have.
-pub(crate) fn compared(low_a: &str, low_b: &str, language: Language, equal: &[(Span, Span)]) -> Compared {
+/// Compares two texts, both in one language, each as it is written and in lower case. `equal`: where values stand that
+/// both have.
+pub(crate) fn compared(
+    (text_a, low_a): (&str, &str),
+    (text_b, low_b): (&str, &str),
+    language: Language,
+    equal: &[(Span, Span)],
+) -> Compared {
     let (mut a, mut b) = (Text::read(low_a, language), Text::read(low_b, language));
     let overlap = Overlap::new(&a, &b);
     let (groups, verbatim) = aligned::groups(&overlap, equal);
@@ -80,6 +89,9 @@ pub(crate) fn compared(low_a: &str, low_b: &str, language: Language, equal: &[(S
     crossed::contradictions(&wide, equal, &mut findings);
     stance::contradictions(&wide, &wider, &mut findings);
     sorts::contradictions(&wide, &wider, &mut findings);
+    sides::contradictions(&wide, &wider, &mut findings);
+    denied::contradictions(&wide, &wider, &mut findings);
+    named::contradictions(&wide, &wider, (text_a, text_b), &mut findings);
     (a.terms, b.terms) = narrow;
     let neutral = (neutral(&a), neutral(&b));
     Compared { findings, missing, extra, neutral, cut: a.cut || b.cut, aligned, converse, texts: Some((a, b)) }
@@ -180,7 +192,8 @@ mod tests {
         #[test]
         fn the_other_way_round_is_the_same(a in text(), b in text(), language in language()) {
             let (a, b) = (crate::facts::lowered(&a), crate::facts::lowered(&b));
-            let (there, back) = (compared(&a, &b, language, &[]), compared(&b, &a, language, &[]));
+            let (one, other) = ((a.as_str(), a.as_str()), (b.as_str(), b.as_str()));
+            let (there, back) = (compared(one, other, language, &[]), compared(other, one, language, &[]));
             let turned = |found: &Compared| {
                 let mut all: Vec<_> = found.findings.iter().map(|one| (one.kind, one.b, one.a)).collect();
                 all.sort_unstable();
@@ -199,7 +212,7 @@ mod tests {
         #[test]
         fn a_text_says_all_that_it_says(a in text(), language in language()) {
             let low = crate::facts::lowered(&a);
-            let found = compared(&low, &low, language, &[]);
+            let found = compared((&a, &low), (&a, &low), language, &[]);
             prop_assert!(found.findings.is_empty(), "{:?}", found.findings);
             prop_assert_eq!((found.missing.share, found.extra.share), (0.0, 0.0));
         }

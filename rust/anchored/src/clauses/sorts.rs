@@ -16,7 +16,7 @@ use crate::Component;
 use crate::edits::Finding;
 
 /// So much must two groups of sentences share before another thing in one of them is meant instead.
-const TIED: f32 = 0.3;
+const TIED: f32 = 0.18;
 
 /// Things that stand where the other text has another of their sort.
 pub(crate) fn contradictions(overlap: &Overlap<'_>, groups: &[Group], found: &mut Vec<Finding>) {
@@ -25,23 +25,29 @@ pub(crate) fn contradictions(overlap: &Overlap<'_>, groups: &[Group], found: &mu
     }
     let (in_a, in_b) = (named(overlap.a), named(overlap.b));
     let (mine, theirs) = (lone(&in_a, &in_b), lone(&in_b, &in_a));
-    for (thing, one) in &mine {
-        let mut others = theirs.iter().filter(|(other, _)| other.0 == thing.0);
-        let (Some((_, other)), None) = (others.next(), others.next()) else { continue };
-        let single = mine.iter().filter(|(known, _)| known.0 == thing.0).count() == 1;
-        if single && groups.iter().any(|group| ties(overlap, group, one, other)) {
-            found.push(Finding { kind: "name", component: Component::Entities, a: one.span, b: other.span });
+    if mine.is_empty() || theirs.is_empty() {
+        return;
+    }
+    for group in groups.iter().filter(|group| group.likeness >= TIED) {
+        let (here, there) = (within(overlap.a, &group.a, &mine), within(overlap.b, &group.b, &theirs));
+        for (thing, one) in &here {
+            let single = |list: &[(Side, &Token)]| list.iter().filter(|(known, _)| known.0 == thing.0).count() == 1;
+            let Some((_, other)) = there.iter().find(|(known, _)| known.0 == thing.0) else { continue };
+            if single(&here) && single(&there) {
+                found.push(Finding { kind: "name", component: Component::Entities, a: one.span, b: other.span });
+            }
         }
     }
 }
 
-/// Whether a group has both words.
-fn ties(overlap: &Overlap<'_>, group: &Group, one: &Token, other: &Token) -> bool {
-    let has = |text: &Text, list: &[usize], token: &Token| {
-        let mut known = list.iter().filter_map(|at| text.sentences.get(*at));
-        known.any(|sentence| !sentence.asks && text.tokens(sentence.tokens).iter().any(|own| own.span == token.span))
-    };
-    group.likeness >= TIED && has(overlap.a, &group.a, one) && has(overlap.b, &group.b, other)
+/// Those of some things that these sentences say; none where one of them asks.
+fn within<'t>(text: &Text, sentences: &[usize], things: &[(Side, &'t Token)]) -> Vec<(Side, &'t Token)> {
+    let known: Vec<&Sentence> = sentences.iter().filter_map(|at| text.sentences.get(*at)).collect();
+    if known.iter().any(|sentence| sentence.asks) {
+        return Vec::new();
+    }
+    let said = |token: &Token| known.iter().any(|one| one.span.0 <= token.span.0 && token.span.0 < one.span.1);
+    things.iter().filter(|(_, token)| said(token)).copied().collect()
 }
 
 /// A thing that a text names, its first token, and whether it stands in a row of a table.

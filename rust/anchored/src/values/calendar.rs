@@ -190,7 +190,7 @@ impl Reader<'_, '_> {
         (day > 0).then(|| (amount(Dimension::Weekday, f64::from(day)), at + 1))
     }
 
-    /// `Q3`, `third quarter`, `3. Quartal`, `troisième trimestre`, `tercer trimestre`.
+    /// `Q3`, `T3`, `third quarter`, `3. Quartal`, `troisième trimestre`, `tercer trimestre`.
     fn quarter(&self, at: usize) -> Found {
         let found = |number: u32, end: usize| {
             (1..=4).contains(&number).then(|| (amount(Dimension::Quarter, f64::from(number)), end))
@@ -198,7 +198,7 @@ impl Reader<'_, '_> {
         if matches!(self.text(at), "q" | "t") && self.glued(at + 1) {
             return self
                 .figure(at + 1)
-                .filter(|_| self.size(at + 1) == 1 && self.text(at) == "q")
+                .filter(|_| self.size(at + 1) == 1 && (self.text(at) == "q" || self.trimester()))
                 .and_then(|number| found(number, at + 2));
         }
         // Few words stand before one of these; only then is a look at all the ordinals worth its time.
@@ -208,6 +208,11 @@ impl Reader<'_, '_> {
         let word = self.text(at);
         let number = (1..).zip(ORDINALS).find(|(_, words)| words.split(' ').any(|known| known == word))?.0;
         found(number, at + 2)
+    }
+
+    /// Whether a quarter is written with a T.
+    fn trimester(&self) -> bool {
+        matches!(self.language, Language::French | Language::Spanish)
     }
 
     /// A number in digits or signs, and the token behind it.

@@ -38,9 +38,17 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Whether what stands at these two spans is one value in two forms.
     pub fn equal_at(&self, a: Span, b: Span) -> bool {
-        let within = |inner: Span, outer: Span| inner.0 < outer.1 && outer.0 < inner.1;
-        self.equal.iter().any(|(one, other)| within(a, *one) && within(b, *other))
+        self.equal.iter().any(|(one, other)| meets(a, *one) && meets(b, *other))
     }
+
+    /// Whether both spans touch values that both texts have, be they two: `for a week` and `three times a day`.
+    pub fn known_at(&self, a: Span, b: Span) -> bool {
+        self.equal.iter().any(|(one, _)| meets(a, *one)) && self.equal.iter().any(|(_, other)| meets(b, *other))
+    }
+}
+
+fn meets(one: Span, other: Span) -> bool {
+    one.0 < other.1 && other.0 < one.1
 }
 
 /// Of two exchanged values each shares this with the place of the other one, and nothing with its own in one case.

@@ -175,20 +175,21 @@ impl<'t> Reader<'_, 't> {
         self.values.push(value);
     }
 
-    /// Which way a share went; one that fell may be written with a minus elsewhere.
+    /// Which way a share or a sum went; a share that fell may be written with a minus elsewhere.
     fn trend(&self, measure: &mut Measure<'t>, (start, stop): Span, sentence: usize) -> Trend {
         let Measure::Amount(amount) = measure else { return Trend::Open };
-        if amount.dimension != Dimension::Percent {
+        let share = amount.dimension == Dimension::Percent;
+        if !share && !matches!(amount.dimension, Dimension::Money(_)) {
             return Trend::Open;
         }
-        if amount.low < 0.0 {
+        if share && amount.low < 0.0 {
             return Trend::Down;
         }
         let first = self.tokens.partition_point(|token| token.sentence < sentence);
         let opens = self.tokens.get(first).map_or(start, |token| token.span.0);
         let from = self.values.last().map_or(opens, |last| last.span.1.max(opens)).min(start);
         let found = trend(self.low.get(from..start).unwrap_or(""), self.low.get(stop..).unwrap_or(""));
-        if found == Trend::Down && amount.other.is_none() {
+        if share && found == Trend::Down && amount.other.is_none() {
             amount.other = Some(-amount.low);
         }
         found

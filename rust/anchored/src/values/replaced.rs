@@ -7,7 +7,7 @@ use super::read::Reading;
 use super::same::{built_alike, conflict, same};
 use super::subject::{Near, common};
 use super::units::Dimension;
-use super::{Form, Measure, Value};
+use super::{Amount, Form, Measure, Value};
 use crate::aligned::Aligned;
 use crate::edits::Finding;
 
@@ -127,9 +127,21 @@ impl Both<'_, '_> {
         used
     }
 
+    /// Whether two values and the times that they are said for are one rate: 30 euros a month, 360 euros a year.
+    fn one_rate(&self, one: &Value<'_>, other: &Value<'_>) -> bool {
+        let near = |mine: f64, theirs: f64| (mine - theirs).abs() <= RATE * mine.abs().max(theirs.abs());
+        let (mine, theirs) = (rate(&self.a.values, one), rate(&self.b.values, other));
+        mine.zip(theirs).is_some_and(|((sum, time), (back, span))| {
+            sum.dimension == back.dimension && near(sum.low * span, back.low * time)
+        })
+    }
+
     /// Whether one of two values is the other one and a third that both texts have: `gained 1.6 kg` since `3.4 kg` and `now
     /// 5 kg`. Bare numbers are too many for that to mean something.
     pub(super) fn adds_up(&self, one: &Value<'_>, other: &Value<'_>) -> bool {
+        if self.one_rate(one, other) {
+            return true;
+        }
         let single = |value: &Value<'_>| match &value.measure {
             Measure::Amount(amount) if amount.low.to_bits() == amount.high.to_bits() => Some(*amount),
             _ => None,
@@ -316,6 +328,23 @@ impl Both<'_, '_> {
         let behind = joined(Some(i + 1), Some(j + 1));
         BESIDE * (f32::from(u8::from(before)) + f32::from(u8::from(behind)))
     }
+}
+
+/// So near are two rates that are one.
+const RATE: f64 = 0.005;
+
+/// A sum with the time right behind it that it is paid for, whichever of both is given.
+fn rate(values: &[Value<'_>], value: &Value<'_>) -> Option<(Amount, f64)> {
+    let at = values.iter().position(|known| known.span == value.span)?;
+    let sum_at = |at: usize| -> Option<(Amount, f64)> {
+        let (sum, time) = (values.get(at)?, values.get(at + 1)?);
+        let (Measure::Amount(paid), Measure::Amount(every)) = (&sum.measure, &time.measure) else { return None };
+        let each = matches!(every.dimension, Dimension::Period | Dimension::Duration) && every.low > 0.0;
+        let money = matches!(paid.dimension, Dimension::Money(_));
+        (money && each && sum.sentence == time.sentence && time.tokens.0 <= sum.tokens.1 + CLOSE)
+            .then_some((*paid, every.low))
+    };
+    sum_at(at).or_else(|| sum_at(at.checked_sub(1)?))
 }
 
 #[cfg(test)]

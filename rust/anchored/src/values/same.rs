@@ -8,7 +8,10 @@ use super::{Amount, Day, Form, Measure, Value};
 
 /// The shortest unit of uneven length, in seconds.
 const MONTH: f64 = 2_629_800.0;
+const WEEK: f64 = 604_800.0;
 const POUND: f64 = 453.592;
+/// What is converted from one system of units into another is given in round numbers: 23 kg are 50 lb.
+const ROUNDED: f64 = 0.025;
 
 /// Whether two values can be the same.
 pub(crate) fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
@@ -107,7 +110,7 @@ fn amounts(one: &Amount, other: &Amount, hedged: bool) -> bool {
     let written = |mine: &Amount, theirs: &Amount| near(mine.written, theirs.written, 1e-9 * mine.written.abs());
     match (one.dimension, other.dimension) {
         (Money(mine), Money(theirs)) => currencies(mine, theirs) && ends(one, other, hedged) || cents(one, other),
-        (Money(Currency::PoundOrMass), Mass) => near(one.written * POUND, other.low, 0.01 * other.low.abs()),
+        (Money(Currency::PoundOrMass), Mass) => near(one.written * POUND, other.low, ROUNDED * other.low.abs()),
         (Mass, Money(Currency::PoundOrMass)) => amounts(other, one, hedged),
         (Count | Year, Count | Year) | (Duration, Period) | (Period, Duration) => ends(one, other, hedged),
         (Count, Percent) | (Percent, Count) => {
@@ -180,7 +183,7 @@ fn close(one: &Amount, other: &Amount, mine: f64, theirs: f64, hedged: bool) -> 
             allowed = allowed.max(0.1 * size);
         }
         Dimension::Duration | Dimension::Period if converted && one.factor.max(other.factor) >= MONTH => {
-            allowed = allowed.max(0.035 * size);
+            allowed = allowed.max(if four_weeks(one, other) { 0.085 } else { 0.035 } * size);
         }
         Dimension::Count
         | Dimension::Duration
@@ -188,13 +191,34 @@ fn close(one: &Amount, other: &Amount, mine: f64, theirs: f64, hedged: bool) -> 
         | Dimension::Clock
         | Dimension::Year
         | Dimension::Ordinal => {}
+        // Ovens are set to round degrees on either scale: 180 °C are given as 350 °F.
         Dimension::Celsius | Dimension::Fahrenheit | Dimension::Degrees if one.dimension != other.dimension => {
-            allowed = allowed.max(0.6);
+            allowed = allowed.max(if size > 120.0 { 4.6 } else { 0.6 });
         }
-        _ if converted && !metric(one.factor, other.factor) => allowed = allowed.max(0.01 * size),
+        Dimension::Bytes if converted && binary(mine, theirs) => return true,
+        _ if converted && !metric(one.factor, other.factor) => allowed = allowed.max(ROUNDED * size),
         _ => {}
     }
     near(mine, theirs, allowed * (1.0 + 1e-9))
+}
+
+/// A course of twelve weeks takes three months: up to so many a month is given as four weeks.
+const FOUR_WEEKS: f64 = 3.0;
+
+fn four_weeks(one: &Amount, other: &Amount) -> bool {
+    let weeks = |mine: &Amount, theirs: &Amount| {
+        mine.factor.to_bits() == WEEK.to_bits()
+            && theirs.factor.to_bits() == MONTH.to_bits()
+            && theirs.written <= FOUR_WEEKS
+            && (4.0 * theirs.written).to_bits() == mine.written.to_bits()
+    };
+    weeks(one, other) || weeks(other, one)
+}
+
+/// Whether one size is the other with thousands of 1,024: 2 GB and 2,048 MB.
+fn binary(mine: f64, theirs: f64) -> bool {
+    let steps = (mine / theirs).abs().ln().abs() / 1.024_f64.ln();
+    (0.5..4.5).contains(&steps) && (steps - steps.round()).abs() < 1e-3
 }
 
 /// Whether one unit is the other times a power of ten: 4 g and 4,000 mg are exact.

@@ -21,12 +21,12 @@ const WORDS: usize = 4;
 
 const UP: &str = "gain gained gains rose rise rises risen rising grew grow grows grown growing increase increased \
     increases up climbed climb returned growth stieg stiegen steigt steigen gestiegen anstieg wuchs \
-    wächst gewachsen zuwachs zulegte gewann gewinn augmenté augmente augmentation hausse progressé \
-    progression gagné subió sube aumentó aumenta aumento creció crece ganó";
+    wächst gewachsen zuwachs zulegte gewann gewinn augmenté augmentée augmentées augmentés augmente augmentation hausse progressé \
+    progression gagné subió subieron sube suben aumentó aumentaron aumenta aumento creció crecieron crece ganó";
 const DOWN: &str = "lost lose loses losing loss losses fell fall falls fallen falling drop dropped drops decline \
     declined declines down decrease decreased decreases shrank shrunk minus fiel fielen fällt gefallen \
     sank sanken sinkt sinken gesunken rückgang verlor verloren verlust abnahme baissé baisse reculé \
-    recul perdu perte chute chuté bajó baja cayó cae perdió pérdida disminuyó disminución descendió \
+    recul perdu perte chute chuté bajó bajaron baja cayó cayeron cae perdió pérdida disminuyó disminuyeron disminución descendió descendieron \
     descenso";
 const UP_SIGNS: [&str; 8] = ["增长", "上升", "上涨", "增加", "提高", "增加し", "上昇し", "増加し"];
 const DOWN_SIGNS: [&str; 8] = ["下降", "下跌", "减少", "降低", "亏损", "減少し", "下落し", "低下し"];
@@ -45,7 +45,8 @@ pub(crate) fn trend(before: &str, behind: &str) -> Trend {
     }
     if !before.chars().rev().take(WORDS).any(is_sign) {
         let next = behind.trim_start().split(|letter: char| !letter.is_alphabetic()).next().unwrap_or("");
-        return TRENDS.get(&mark(next)).copied().unwrap_or(Trend::Open);
+        let known = TRENDS.get(&mark(next)).copied();
+        return known.or_else(|| compared(next, behind)).unwrap_or(Trend::Open);
     }
     let near = |sign: &&str| before.trim_end().trim_end_matches(['了', '约', '至']).ends_with(*sign);
     if UP_SIGNS.iter().any(near) {
@@ -54,6 +55,19 @@ pub(crate) fn trend(before: &str, behind: &str) -> Trend {
         Trend::Down
     } else {
         Trend::Open
+    }
+}
+
+/// `un 9 % más`, `8 % de moins`, `5 Prozent weniger`: more or less than before, where nothing says than what.
+fn compared(next: &str, behind: &str) -> Option<Trend> {
+    let word = if next == "de" { behind.split_whitespace().nth(1).unwrap_or("") } else { next };
+    let word = word.trim_end_matches(|letter: char| !letter.is_alphabetic());
+    let rest = behind.split_once(word).map_or("", |(_, rest)| rest.trim_start());
+    let closed = rest.is_empty() || rest.starts_with([',', '.', ';', ')']);
+    match word {
+        "más" | "plus" | "mehr" | "more" | "higher" if closed => Some(Trend::Up),
+        "menos" | "moins" | "weniger" | "less" | "lower" if closed => Some(Trend::Down),
+        _ => None,
     }
 }
 

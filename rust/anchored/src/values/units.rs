@@ -1,7 +1,7 @@
 //! Units and currencies of six languages, by what they measure.
 //!
 //! Invariants: every unit has one dimension and one factor to its base unit (metre, gram, second, byte, square metre,
-//! litre, degree Celsius, per cent, watt, watt hour, hertz, metre a second, bit a second); general vocabulary only.
+//! litre, degree Celsius, per cent, watt, pascal, watt hour, hertz, metre a second, bit a second); general vocabulary only.
 
 use crate::language::Language;
 
@@ -23,6 +23,7 @@ pub(crate) enum Dimension {
     Percent,
     Money(Currency),
     Power,
+    Pressure,
     Energy,
     Frequency,
     Speed,
@@ -61,7 +62,7 @@ pub(crate) enum Currency {
 
 use Dimension::{
     Area, Bitrate, Bytes, Celsius, Degrees, Duration, Energy, Fahrenheit, Frequency, Length, Mass, Money, Percent,
-    Power, Speed, Volume,
+    Power, Pressure, Speed, Volume,
 };
 
 type Units = &'static [(Dimension, f64, &'static str)];
@@ -111,6 +112,13 @@ const COMMON: Units = &[
     (Power, 1.0, "w"),
     (Power, 1e3, "kw"),
     (Power, 1e6, "mw"),
+    (Pressure, 1e2, "mbar hpa"),
+    (Pressure, 1e3, "kpa"),
+    (Pressure, 1e5, "bar"),
+    (Pressure, 6894.76, "psi"),
+    (Pressure, 133.322, "mmhg"),
+    (Power, 745.7, "hp"),
+    (Energy, 1.0 / 3.6, "kj"),
     (Energy, 1e3, "kwh"),
     (Energy, 1e6, "mwh"),
     (Energy, 1.163, "kcal"),
@@ -142,6 +150,7 @@ const ENGLISH: Units = &[
     (Mass, 1e6, "ton tons tonne tonnes"),
     (Mass, 28.3495, "oz ounce ounces"),
     (Mass, 453.592, "lb lbs"),
+    (Speed, 0.514_444, "knot knots"),
     (Money(Currency::PoundOrMass), 1.0, "pound pounds"),
     (Duration, 1e-3, "millisecond milliseconds"),
     (Duration, 1.0, "second seconds"),
@@ -398,6 +407,7 @@ impl Dimension {
             Percent => 8,
             Money(_) => 9,
             Power => 10,
+            Pressure => 21,
             Energy => 11,
             Frequency => 12,
             Speed => 13,

@@ -203,7 +203,8 @@ fn flagged(language: Language) -> &'static [(u16, &'static str)] {
             (
                 PHRASE,
                 "ein eine einer einem eines einen halbe halbes halben halber viertelstunde dreiviertel dreiviertelstunde \
-              hälfte drittel viertel einmal zweimal dreimal viermal zwei drei vier mittag mitternacht",
+              hälfte drittel viertel einmal zweimal dreimal viermal zwei drei vier mittag mitternacht anderthalb \
+                 eineinhalb vierteljahr",
             ),
             (TO, "bis und oder auf"),
             (FROM, "von zwischen"),
@@ -213,7 +214,7 @@ fn flagged(language: Language) -> &'static [(u16, &'static str)] {
             (ARTICLE, "un une"),
             (EVERY, "chaque par toutes tous"),
             (TIMES, "fois"),
-            (PHRASE, "un une demi quart moitié tiers trois deux midi minuit"),
+            (PHRASE, "un une demi quart moitié tiers trois deux quinze huit midi minuit"),
             (TO, "à a et ou"),
             (FROM, "de entre"),
             (AND, "et"),
@@ -222,7 +223,7 @@ fn flagged(language: Language) -> &'static [(u16, &'static str)] {
             (ARTICLE, "un una"),
             (EVERY, "cada por al"),
             (TIMES, "veces vez"),
-            (PHRASE, "un una media medio cuarto mitad tercio dos tres mediodía medianoche"),
+            (PHRASE, "un una media medio cuarto mitad tercio dos tres quince mediodía medianoche"),
             (TO, "a y o hasta"),
             (FROM, "de entre desde"),
             (AND, "y"),
