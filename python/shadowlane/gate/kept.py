@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from .. import __version__
 from ..columns import KeptFold
 from .codec import DamagedStateError, decoded, encoded
 
@@ -79,7 +80,7 @@ class Plan(Protocol[_Fold]):
 @functools.cache
 def release() -> str:
     """What tells this code from any other that would read a state."""
-    known = hashlib.blake2b(digest_size=16)
+    known = hashlib.blake2b(__version__.encode(), digest_size=16)
     for path in sorted(path for pattern in _DECIDING for path in _PACKAGE.glob(pattern)):
         known.update(hashlib.blake2b(path.read_bytes()).digest())
     return known.hexdigest()
