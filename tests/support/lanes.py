@@ -178,6 +178,7 @@ def make_status(n: int, *, ratio: float = 0.25, started: bool = True, **more: An
             "bytes": 1,
             "blocks": "",
             "damaged_blocks": 0,
+            "folds": {},
             "error": "",
         },
         **more,

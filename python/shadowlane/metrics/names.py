@@ -312,6 +312,7 @@ NO_METRIC: dict[str, str] = {
     "sampler.revisions.*.number": "a number that tells settings apart",
     "sampler.revisions.*.since_ns": "a moment: when a setting began",
     "store.damaged_blocks": "made anew from the rows; the worker's log tells each",
+    "store.folds.*.*": "what a verdict saves; it is the same without",
     "store.flips.*.last_ns": "a moment: when λ last flipped",
     "cap.routes.*": "configuration: a route's own cap",
     "cap.weights.*": "configuration: a route's weight",

@@ -157,7 +157,7 @@ def _read_store(
     config: Config, lane_id: str, *, flips: bool
 ) -> tuple[dict[str, Any], dict[str, ShadowCounts], dict[str, int]]:
     info: dict[str, Any] = {"path": config.store.shown, "exists": True, "rows": 0, "bytes": 0, "error": ""}
-    info |= {"blocks": "", "damaged_blocks": 0, "flips": {}, "copies": {}, "hosts": []}
+    info |= {"blocks": "", "damaged_blocks": 0, "folds": {}, "flips": {}, "copies": {}, "hosts": []}
     try:
         found = find_store(config.store, connect_s=_CONNECT_S)
         if found is None:
@@ -168,6 +168,11 @@ def _read_store(
             backlog = store.backlog()
             info["blocks"] = str(backlog) if backlog is not None and backlog.many else ""
             info["damaged_blocks"] = store.damaged_blocks()
+            info["folds"] = {
+                name: dict(zip(("rows", "until_ns", "bytes"), state, strict=True))
+                for name, state in store.fold_states().items()
+                if name in config.shadows
+            }
             since = time.time_ns() - int(config.gate.window_hours * 3600e9)
             info["hosts"] = hosts_of(store.hosts(), since)
             if flips:

@@ -249,6 +249,12 @@ def _store(store: Mapping[str, Any]) -> list[str]:
         lines.append(store["blocks"])
     if store["damaged_blocks"]:
         lines.append(f"{store['damaged_blocks']} blocks were damaged, and are made anew: look at disk and memory")
+    for name, fold in store["folds"].items():
+        ago = max(0, time.time_ns() - fold["until_ns"]) // 60_000_000_000
+        lines.append(
+            f"a verdict on {name} goes on from {fold['rows']:,} rows that the worker has folded, up to {ago} min ago "
+            f"({size(fold['bytes'])})"
+        )
     return lines
 
 

@@ -27,6 +27,7 @@ _NEW = (
     "GROUP BY blocks.shadow"
 )
 _STATE = "SELECT state FROM folds WHERE id = ?"
+_NEWEST = "SELECT shadow, until_ns, max(n), sum(bytes) FROM folds GROUP BY shadow, until_ns ORDER BY until_ns"
 # Two sums: one of nanoseconds would leave 64 bits where there are many rows.
 _COUNT = (
     "SELECT count(*), coalesce(sum(started_ns >> 20), 0), coalesce(sum(started_ns & 1048575), 0) "
@@ -87,6 +88,16 @@ class KeptFolds(BlockReads):
             found = self._db.execute(_NEW, (after_id, after_id)).fetchall()
         newest = max((int(row[0]) for row in found), default=0)
         return newest, any(again or (new and int(new) * share >= int(n)) for _, n, new, again in found)
+
+    def fold_states(self) -> dict[str, tuple[int, int, int]]:
+        """By shadow: of the newest state how many rows are in it and where it ends (Unix time in ns), and the bytes of
+        all its states."""
+        found: dict[str, tuple[int, int, int]] = {}
+        with self._db.explained("read"):
+            for shadow, until, n, size in self._db.execute(_NEWEST).fetchall():
+                before = found.get(shadow, (0, 0, 0))[2]
+                found[shadow] = int(n), int(until), before + int(size)
+        return found
 
     def kept_until(self, shadow: str, name: str, *, until_ns: int = ALL) -> tuple[int, tuple[int, int]] | None:
         """Where the newest state of a name ends that counts, and its rows; ``None``: there is none."""

@@ -71,7 +71,7 @@ def test_no_path_leads_nowhere(status: dict[str, Any]) -> None:
     optional |= {f"fleet.{name}" for name in ("hosts", "rate", "burst", "opens_in_s", "joined")}
     optional |= {f"fleet_budgets.{name}" for name in ("processes", "opens_in_s")}
     optional |= {f"hosts.*.{name}" for name in ("seen", "mirrored", "prod_failed", "age_s")}
-    optional |= {"fleet_pins.*.*.*"}
+    optional |= {"fleet_pins.*.*.*", "store.folds.*.*"}
     optional |= {f"leaders.*.{name}" for name in ("token", "here", "left_s")}
     optional |= {f"limits.shadows.*.budget.slice.{name}" for name in ("tokens", "money", "left_s")}
     # Bounds of the trial are known after a few hundred requests.

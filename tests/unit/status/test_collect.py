@@ -14,6 +14,7 @@ import pytest
 from shadowlane import _core
 from shadowlane.capture.lane import Lane
 from shadowlane.capture.supervisor import write_worker_config
+from shadowlane.columns import KeptFold
 from shadowlane.config import Config
 from shadowlane.errors import LaneError
 from shadowlane.render.wrap import wrapped
@@ -150,6 +151,20 @@ def test_a_store_that_was_replaced_does_not_balance(config: Config, lane: Lane) 
     status = collect_status(config)
     assert not status["accounting"]["holds"]
     assert "DOES NOT HOLD" in render_status(status)
+
+
+def test_what_a_verdict_goes_on_from_is_said(config: Config, lane: Lane) -> None:
+    take(lane, 20)
+    work(config, 10)
+    assert collect_status(config)["store"]["folds"] == {}
+    with open_store(config.store) as store:
+        for name, until, n in (("candidate", 2 << 32, 1200), ("candidate", 3 << 32, 1600), ("control", 4 << 32, 9)):
+            store.keep_fold(KeptFold(name, "verdict", 1 << 32, until, "", (n, 5), (0, 0), b"s" * 2048))
+    status = collect_status(config)
+    assert status["store"]["folds"] == {"candidate": {"rows": 1600, "until_ns": 3 << 32, "bytes": 4096}}
+    text = render_status(status)
+    assert "a verdict on candidate goes on from 1,600 rows that the worker has folded, up to " in text
+    assert "a verdict on control" not in text
 
 
 def test_a_store_that_cannot_be_read_is_named(config: Config, lane: Lane, tmp_path: Path) -> None:

@@ -137,6 +137,15 @@ def test_a_verdict_reads_only_what_came_since(engine: Engine, tmp_path: Path, co
         assert agrees(config, store) < more
 
 
+def test_how_far_the_states_are_is_told_by_shadow(engine: Engine, tmp_path: Path) -> None:
+    with opened(engine, tmp_path / "s.db") as store:
+        assert store.fold_states() == {}
+        for name, shadow, until, n in (("a", "candidate", 7, 40), ("b", "candidate", 9, 60), ("c", "candidate", 9, 20)):
+            store.keep_fold(KeptFold(shadow, name, 1, until, "", (n, 5), (0, 0), b"s" * 10))
+        store.keep_fold(KeptFold("control", "a", 1, 8, "", (30, 5), (0, 0), b"s" * 4))
+        assert store.fold_states() == {"candidate": (60, 9, 30), "control": (30, 8, 4)}
+
+
 @pytest.mark.parametrize("whose", ["candidate", "control"])
 def test_a_late_row_makes_a_state_not_count(engine: Engine, tmp_path: Path, whose: str) -> None:
     config = lane(tmp_path, control=True)
