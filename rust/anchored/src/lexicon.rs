@@ -160,8 +160,8 @@ const MODALITIES: &[(Modality, &str)] = &[
 
 /// Stems that may say a negation in another way: beside one of them a difference in negation is no contradiction.
 const WEAK_NEGATORS: &str = "fail refuse deny lack avoid prevent stop cease decline reject unable absent miss free \
-    exclude failure forbid prohibit ban disallow empty few rule unlike rarely \
-    seldom";
+    exclude failure forbid prohibit ban disallow empty few rule unlike rarely seldom release exempt spare excuse refrain \
+    abstain";
 
 /// Stems of predicates that hold both ways round.
 const SYMMETRIC: &str = "talk meet marry fight same different equal differ between shake speak compare similar identical \

@@ -240,6 +240,28 @@ pub(super) fn goes_from(token: &Token) -> bool {
 
 static FROM: LazyLock<u64> = LazyLock::new(|| mark("von"));
 
+/// Words that say which of several: `the next year`.
+static WHICH: LazyLock<[u64; 3]> = LazyLock::new(|| ["next", "following", "last"].map(mark));
+static THE: LazyLock<[u64; 12]> = LazyLock::new(|| {
+    ["the", "a", "an", "this", "that", "each", "every", "its", "your", "their", "his", "her"].map(mark)
+});
+static SPAN_OF_TIME: LazyLock<[u64; 9]> =
+    LazyLock::new(|| ["day", "week", "month", "year", "quarter", "morning", "evening", "season", "term"].map(mark));
+
+/// Whether a word tells one thing from others of its kind instead of ordering two (`the following year`, `next month`), or
+/// is half of one that means both sides (`前後`).
+pub(super) fn describes(tokens: &[Token], at: usize) -> bool {
+    let here = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map_or(0, |token| token.mark);
+    let both = |first: usize| {
+        let (Some(one), Some(other)) = (tokens.get(first), tokens.get(first + 1)) else { return false };
+        one.is(words::BEFORE) && other.is(words::AFTER) && one.span.1 == other.span.0
+    };
+    both(at)
+        || at.checked_sub(1).is_some_and(both)
+        || WHICH.contains(&here(Some(at)))
+            && (THE.contains(&here(at.checked_sub(1))) || SPAN_OF_TIME.contains(&here(Some(at + 1))))
+}
+
 /// What a sentence puts first and second by `before`, `after` or `then`. Languages that put such words behind are left out.
 fn orders(text: &Text) -> Vec<Told> {
     if !text.words.spaced() {
@@ -250,8 +272,14 @@ fn orders(text: &Text) -> Vec<Told> {
         let known = words::BEFORE | words::AFTER | words::THEN;
         // "Von Hamburg nach München" is a way, no time.
         let way = |at: usize| tokens.get(at.saturating_sub(2)..at).is_some_and(|near| near.iter().any(goes_from));
-        let mut found = tokens.iter().enumerate().filter(|(at, token)| token.is(known) && !way(*at));
+        let mut found =
+            tokens.iter().enumerate().filter(|(at, token)| token.is(known) && !way(*at) && !describes(tokens, *at));
         let (at, token) = found.next()?;
+        // "After 24 months", "once two years have passed": a time, not a second thing.
+        let counted = tokens.iter().skip(at + 1).take(1).any(|next| next.number || next.is(words::COUNT));
+        if counted {
+            return None;
+        }
         // With two of them it is not known which one orders what; `then` alone at the front orders whole sentences.
         let lone = found.next().is_none() && token.is(words::BEFORE) != token.is(words::AFTER | words::THEN);
         (lone && (at > 0 || !token.is(words::THEN))).then_some((at, 1, token.is(words::AFTER)))

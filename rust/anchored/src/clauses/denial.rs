@@ -14,6 +14,7 @@ use super::stance::{limited, stated};
 use super::vocabulary::{self as words, Flags};
 use crate::edits::Finding;
 use crate::facts::Span;
+use crate::language::Language;
 use crate::lexicon::mark;
 
 /// So many words behind a negator its bound may stand: `not ... until`.
@@ -30,6 +31,19 @@ const ORDER: Flags = words::BEFORE | words::AFTER;
 /// Words that put what follows in place of what was denied.
 static RATHER: LazyLock<[u64; 6]> = LazyLock::new(|| ["but", "rather", "sondern", "sino", "mais", "而是"].map(mark));
 
+/// So few words of content are a subject without its predicate.
+const SUBJECT: usize = 2;
+/// Words that a heading of a place or a case begins with.
+static PLACE: LazyLock<[u64; 4]> = LazyLock::new(|| ["at", "in", "on", "for"].map(mark));
+/// Prepositions of places that are denied alone: `never over the leaves`.
+static WHERE: LazyLock<[u64; 9]> =
+    LazyLock::new(|| ["over", "onto", "under", "into", "near", "above", "below", "across", "inside"].map(mark));
+/// What people say wrongly.
+static MYTH: LazyLock<Vec<u64>> = LazyLock::new(|| {
+    let known =
+        "myth misconception fallacy irrtum irrglaube mythos ammenmärchen mythe mito bulo 误区 误解 谣言 誤解 迷信";
+    known.split(' ').map(mark).collect()
+});
 /// Whether a negation is a contradiction, read in the sentences around both spans.
 pub(crate) fn stands(a: &Text, b: &Text, finding: &Finding) -> bool {
     let (Some(mine), Some(theirs)) = (Place::of(a, finding.a), Place::of(b, finding.b)) else { return true };
@@ -55,6 +69,10 @@ pub(crate) fn stands(a: &Text, b: &Text, finding: &Finding) -> bool {
         || denies.bounded(negator, &says)
         || denies.aside(negator, &says)
         || denies.without(negator, &says)
+        || denies.titled(negator)
+        || denies.myth(negator)
+        || denies.aimed(negator, &says)
+        || denies.names(negator, &says)
         || says.own_denial(&denies)
         || denies.limits(&says))
 }
@@ -140,6 +158,37 @@ impl<'t> Place<'t> {
         known && !says.tokens().any(|token| token.mark == *WITH)
     }
 
+    /// `At junctions without lights:` says where, and denies nothing.
+    fn titled(&self, negator: usize) -> bool {
+        let tokens = self.text.tokens(self.sentence());
+        let verb = words::VERB | words::MUST | words::MAY | words::AFFIRM;
+        let content = tokens.iter().filter(|token| token.content).count();
+        let opens = tokens.first().is_some_and(|token| PLACE.contains(&token.mark));
+        self.lacks(negator) && opens && content <= ASIDE && !tokens.iter().any(|token| token.is(verb))
+    }
+
+    /// `It is a myth that you may not mix them` says that you may.
+    fn myth(&self, negator: usize) -> bool {
+        let tokens = self.text.tokens((self.sentence().0, negator));
+        tokens.iter().any(|token| MYTH.contains(&token.mark))
+    }
+
+    /// `Water at the base, never over the leaves` denies a place, of which the other side says nothing.
+    fn aimed(&self, negator: usize, says: &Place<'_>) -> bool {
+        let next = self.text.tokens.get(negator + 1).filter(|token| WHERE.contains(&token.mark));
+        next.is_some_and(|next| !says.tokens().any(|token| token.mark == next.mark))
+    }
+
+    /// `Don't step into the road` and `basic steps`: the name of a thing, not what is done. English only.
+    fn names(&self, negator: usize, says: &Place<'_>) -> bool {
+        let size = |token: &Token| token.span.1 - token.span.0;
+        let denied = self.text.tokens.get(negator + 1).filter(|token| token.content);
+        let Some(denied) = denied else { return false };
+        let order = self.text.words.language() == Language::English && negator == self.sentence().0;
+        let mut said = says.text.tokens(says.range).iter().filter(|token| token.root == denied.root).peekable();
+        order && said.peek().is_some() && said.all(|token| size(token) == size(denied) + 1)
+    }
+
     /// Whether both clauses have a word that excludes one of the other's: `not counted as absence`, `counts as presence`.
     fn opposed(&self, denies: &Place<'_>) -> bool {
         let words = self.text.words;
@@ -191,7 +240,10 @@ impl<'t> Place<'t> {
     /// clause that this one hangs on (`I do not think that it helps`).
     fn own_denial(&self, denies: &Place<'_>) -> bool {
         self.clauses().any(|(number, clause)| {
-            let mut tokens = self.text.tokens(clause.tokens).iter();
+            // What stands in brackets may cut a subject off: `storms (for example) release the airline from paying`.
+            let cut = self.text.terms(clause.terms).len() <= SUBJECT && !clause.is(words::VERB);
+            let range = if cut { self.sentence() } else { clause.tokens };
+            let mut tokens = self.text.tokens(range).iter();
             let doubts = tokens.any(|token| token.is(words::DOUBT | words::WEAK) && !denies.says(token.root));
             let before = number.checked_sub(1).and_then(|before| self.text.clauses.get(before));
             let hangs = before.is_some_and(|before| {

@@ -94,7 +94,10 @@ fn denied_beside(text: &Text, denies: &Clause, other: &Text, says: &Clause) -> b
     beside.filter(|clause| clause.negative()).any(|clause| {
         let own = other.terms(clause.terms);
         let relative = other.tokens(clause.tokens).first().is_some_and(|token| token.is(words::RELATIVE));
+        // One word that the denying text does not have is another one for what it denies: `do not freeze`.
+        let other_word = |root: u64| !text.terms.iter().any(|term| term.root == root);
         own.is_empty()
+            || matches!(own, [term] if other_word(term.root))
             || relative && clause.tokens.0 == says.tokens.1
             || own.iter().any(|term| roots.iter().any(|known| known.root == term.root))
     })
@@ -138,8 +141,21 @@ fn denied(text: &Text, denies: &Clause, other: &Text, says: &Clause) -> bool {
     if whole {
         return scope.first().is_some_and(|term| said(term.root));
     }
-    scope.len() <= 1 || scope.iter().any(|term| said(term.root))
+    // "need no appointment on Wednesdays": where and when it is denied is not what is denied.
+    let place = |at: usize| text.tokens.get(at).is_some_and(|token| WHEN.contains(&token.mark));
+    let own = scope.iter().take_while(|term| !(position..term.token).any(place)).count();
+    let own = scope.get(..own).filter(|own| !own.is_empty() && text.words.spaced()).unwrap_or(scope);
+    scope.len() <= 1 || own.iter().any(|term| said(term.root))
 }
+
+/// Prepositions of times and places.
+static WHEN: LazyLock<[u64; 17]> = LazyLock::new(|| {
+    [
+        "on", "in", "at", "during", "within", "am", "im", "bei", "während", "en", "pendant", "dans", "durante", "por",
+        "upon", "lors", "beim",
+    ]
+    .map(mark)
+});
 
 fn conditional(clause: &Clause) -> bool {
     clause.is(words::IF | words::EXCEPT)

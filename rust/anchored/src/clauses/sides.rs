@@ -5,6 +5,7 @@
 //! beside it.
 
 use super::aligned::Group;
+use super::crossed::describes;
 use super::overlap::Overlap;
 use super::read::{Text, Token};
 use super::segments::Form;
@@ -36,7 +37,8 @@ fn ordered<'t>(text: &'t Text, list: &[usize]) -> Option<(&'t Token, u64)> {
     let known = sentences().flat_map(|sentence| {
         let tokens = text.tokens(sentence.tokens);
         let orders = |token: &&Token| token.is(words::BEFORE) != token.is(words::AFTER);
-        tokens.iter().enumerate().filter(move |(_, token)| orders(token)).map(move |(at, token)| (tokens, at, token))
+        let known = tokens.iter().enumerate().filter(move |(at, token)| orders(token) && !describes(tokens, *at));
+        known.map(move |(at, token)| (tokens, at, token))
     });
     let counts = |token: &Token| token.number || token.is(words::COUNT);
     // 3日後までに: the word nearest to its number says it.

@@ -3,7 +3,7 @@
 //! Invariant: sentences in another order say the same, unless `first`, `then`, `before`, `after` or the numbers of equal
 //! lists give them one.
 
-use super::crossed::goes_from;
+use super::crossed::{describes, goes_from};
 use super::overlap::Overlap;
 use super::pairs::Match;
 use super::read::{Sentence, Text};
@@ -102,11 +102,15 @@ fn numbered(a: &Text, b: &Text, clauses: &[Match]) -> bool {
 fn around(overlap: &Overlap<'_>, one: &Sentence, other: &Sentence) -> Option<(Span, Span)> {
     let (mine, theirs) = (marked(overlap.a, one), marked(overlap.b, other));
     let known = |list: &[Marked], sought: &Marked| list.iter().any(|mark| (mark.0, mark.1) == (sought.0, sought.1));
+    // `Check-in from 3 p.m., check-out until 11` is of two things, which a list says in two lines.
+    let said = |text: &Text, mark: &Marked| text.sentences.iter().any(|one| known(&marked(text, one), mark));
     for mark in &mine {
         let turned = theirs.iter().find(|back| back.1 == mark.1 && back.0 != mark.0);
         if let Some(back) = turned
             && !known(&theirs, mark)
             && !known(&mine, back)
+            && !said(overlap.b, mark)
+            && !said(overlap.a, back)
         {
             return Some((mark.2, back.2));
         }
@@ -125,7 +129,7 @@ fn marked(text: &Text, sentence: &Sentence) -> Vec<Marked> {
         }
         // "Von Hamburg nach München" is a way, no time.
         let before = text.tokens(sentence.tokens).get(position.saturating_sub(2)..position).unwrap_or(&[]);
-        if before.iter().any(goes_from) {
+        if before.iter().any(goes_from) || describes(text.tokens(sentence.tokens), position) {
             continue;
         }
         let at = sentence.tokens.0 + position;

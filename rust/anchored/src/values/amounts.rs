@@ -82,7 +82,26 @@ impl Reader<'_, '_> {
         };
         let mut amount = made(dimension, factor, number);
         let end = self.and_a_half(&mut amount, end);
+        let end = self.tenths_behind(&mut amount, end);
         Some((amount, end))
+    }
+
+    /// `一米二`, `一米七五`, `三块五`: tenths and hundredths in signs behind a unit that none follows.
+    fn tenths_behind(&self, amount: &mut Amount, end: usize) -> usize {
+        let joins = self.language == Language::Chinese && matches!(self.before(end, 1), "米" | "块");
+        let digit = |at: usize| self.glued(at).then(|| self.text(at).chars().next().and_then(numerals::sign)).flatten();
+        let Some(tenths) = digit(end).filter(|_| joins) else { return end };
+        let hundredths = digit(end + 1);
+        let stop = end + 1 + usize::from(hundredths.is_some());
+        let behind = self.text(stop);
+        let goes_on =
+            behind.chars().next().is_some_and(|next| numerals::sign(next).or(numerals::multiplier(next)).is_some());
+        if goes_on || super::bounds::COUNTERS.contains(behind) || self.unit_in_signs(stop).is_some() {
+            return end;
+        }
+        amount.low += (tenths + hundredths.unwrap_or(0.0) / 10.0) / 10.0 * amount.factor;
+        amount.high = amount.low;
+        stop
     }
 
     /// `6.`, `6th`, `37e`, `第6`: a place in an order. `1970s`, `1970er`: a year.

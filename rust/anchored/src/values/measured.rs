@@ -134,7 +134,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn unit_in_signs(&self, at: usize) -> Option<(Dimension, f64, usize)> {
+    pub(super) fn unit_in_signs(&self, at: usize) -> Option<(Dimension, f64, usize)> {
         let from = self.tokens.get(at)?.span.0;
         let rest = self.low.get(from..)?;
         // The half behind these is added by whoever reads the number: 三个半小时, 六分半.

@@ -366,7 +366,11 @@ impl<'t> Reader<'_, 't> {
             return Some(Amount { low: known.low / 60.0, high: amount.high / 60.0, ..clock });
         }
         let unit = if amount.dimension == Dimension::Clock { 60.0 } else { amount.factor };
-        let scaled = if bare(known) && !bare(amount) { known.low * unit } else { known.low };
+        let scaled = match amount.dimension {
+            _ if !bare(known) || bare(amount) => known.low,
+            Dimension::Fahrenheit => (known.low - 32.0) / 1.8,
+            _ => known.low * unit,
+        };
         let (low, high) = if reversed { (amount.low, scaled) } else { (scaled, amount.high) };
         let (low, other) = if amount.dimension == Dimension::Clock && !reversed {
             half_of_day(known, amount, low)
