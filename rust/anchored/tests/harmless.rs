@@ -60,12 +60,16 @@ fn halves_and_tenths_in_words() {
         ("桌子长1.75米。", "桌子长一米七五。"),
         ("所要時間は30分です。", "所要時間は半時間です。"),
         ("Store it between 5 and 10 °C.", "Store it between 41 and 50 °F."),
+        ("The rug measures 2.10 by 1.40 metres.", "The rug measures 210 × 140 cm."),
+        ("La alfombra mide 2,5 por 1,2 metros.", "La alfombra mide 250 × 120 cm."),
+        ("Der Teppich misst 2,1 mal 1,4 Meter.", "Der Teppich misst 210 × 140 cm."),
     ]);
     contradict(&[
         ("Shake the bottle for 30 seconds.", "Shake the bottle for half an hour."),
         ("Die Pause dauert 30 Sekunden.", "Die Pause dauert eine halbe Stunde."),
         ("身高1.3米以下的儿童免费。", "身高一米五以下的儿童免费。"),
         ("Store it between 5 and 10 °C.", "Store it between 51 and 60 °F."),
+        ("The rug measures 2.10 by 1.40 metres.", "The rug measures 310 × 140 cm."),
     ]);
 }
 
@@ -85,6 +89,24 @@ fn what_is_denied_is_not_when_or_where_it_is_denied() {
     contradict(&[
         ("You do not need a reservation on Sunday evenings.", "You need a reservation on Sunday evenings."),
         ("Never walk over the lawn.", "Walk over the lawn."),
+    ]);
+}
+
+#[test]
+fn a_double_negation_and_a_second_denial_are_none() {
+    agree(&[
+        ("Rain in May is not unusual.", "Rain in May is usual."),
+        ("It is a misconception that you may not freeze mushrooms.", "Mushrooms may be frozen."),
+        (
+            "The soup keeps in the fridge for three days and should not be frozen.",
+            "Keeps in the fridge for three days; do not freeze.",
+        ),
+        ("Junctions with signals are safe. At junctions without signals: wait.", "Use junctions with signals."),
+        ("队伍全长5公里，沿途补水点间隔500米。", "补水点间隔0.5公里，全程5000米。"),
+    ]);
+    contradict(&[
+        ("The soup should not be frozen.", "The soup should be frozen."),
+        ("You may not freeze mushrooms.", "You may freeze mushrooms."),
     ]);
 }
 

@@ -30,7 +30,8 @@ pub(crate) fn contradictions(overlap: &Overlap<'_>, equal: &[(Span, Span)], foun
         if some.len() < 2 {
             return None;
         }
-        turned(overlap, &Parts::new(overlap.a, joined), &Parts::new(overlap.b, joined), &some)
+        let (mine, theirs) = equal.iter().copied().unzip();
+        turned(overlap, &Parts::new(overlap.a, joined, mine), &Parts::new(overlap.b, joined, theirs), &some)
     };
     if let Some(spans) = of(true).or_else(|| of(false)) {
         found.push(Finding::relation("direction", spans));
@@ -48,10 +49,16 @@ struct Parts<'t> {
     text: &'t Text,
     /// Tokens from the first to the one behind the last.
     ranges: Vec<(usize, usize)>,
+    /// Where values stand, sorted; only where words have no spaces: there pairs of signs are words, of units too.
+    values: Vec<Span>,
 }
 
 impl<'t> Parts<'t> {
-    fn new(text: &'t Text, joined: bool) -> Self {
+    fn new(text: &'t Text, joined: bool, mut values: Vec<Span>) -> Self {
+        if text.words.spaced() {
+            values.clear();
+        }
+        values.sort_unstable();
         let mut ranges = Vec::with_capacity(text.clauses.len() + text.sentences.len());
         for sentence in text.sentences.iter().filter(|one| !one.asks && one.form != Form::Row) {
             let (mut start, end) = sentence.tokens;
@@ -66,7 +73,7 @@ impl<'t> Parts<'t> {
             }
             ranges.push((start, end));
         }
-        Self { text, ranges }
+        Self { text, ranges, values }
     }
 
     fn holding(&self, at: usize) -> Option<(usize, usize)> {
@@ -80,7 +87,13 @@ impl<'t> Parts<'t> {
         for (start, end) in tokens.iter().filter_map(|at| self.holding(*at)) {
             let from = self.text.terms.partition_point(|term| term.token < start);
             let inside = self.text.terms.iter().skip(from).take_while(|term| term.token < end);
-            found.extend(inside.filter(|term| !tokens.contains(&term.token)).map(|term| term.root));
+            let counts = |at: usize| {
+                let span = self.text.tokens.get(at).map_or((0, 0), |token| token.span);
+                let from = self.values.partition_point(|value| value.1 <= span.0);
+                self.values.get(from).is_some_and(|value| value.0 < span.1)
+            };
+            let inside = inside.filter(|term| !tokens.contains(&term.token) && !counts(term.token));
+            found.extend(inside.map(|term| term.root));
         }
         found.sort_unstable();
         found.dedup();

@@ -47,6 +47,9 @@ static MYTH: LazyLock<Vec<u64>> = LazyLock::new(|| {
 /// Whether a negation is a contradiction, read in the sentences around both spans.
 pub(crate) fn stands(a: &Text, b: &Text, finding: &Finding) -> bool {
     let (Some(mine), Some(theirs)) = (Place::of(a, finding.a), Place::of(b, finding.b)) else { return true };
+    if mine.myth() != theirs.myth() {
+        return false;
+    }
     // "prohibited" and "not permitted" say the same; "under" and "over" do not, whatever is permitted there.
     let agree = mine.stated().is_some_and(|sign| theirs.stated() == Some(sign));
     if finding.kind == "antonym" {
@@ -70,7 +73,6 @@ pub(crate) fn stands(a: &Text, b: &Text, finding: &Finding) -> bool {
         || denies.aside(negator, &says)
         || denies.without(negator, &says)
         || denies.titled(negator)
-        || denies.myth(negator)
         || denies.aimed(negator, &says)
         || denies.names(negator, &says)
         || says.own_denial(&denies)
@@ -168,8 +170,8 @@ impl<'t> Place<'t> {
     }
 
     /// `It is a myth that you may not mix them` says that you may.
-    fn myth(&self, negator: usize) -> bool {
-        let tokens = self.text.tokens((self.sentence().0, negator));
+    fn myth(&self) -> bool {
+        let tokens = self.text.tokens((self.sentence().0, self.range.0));
         tokens.iter().any(|token| MYTH.contains(&token.mark))
     }
 

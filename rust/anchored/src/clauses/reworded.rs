@@ -145,7 +145,12 @@ fn denied(text: &Text, denies: &Clause, other: &Text, says: &Clause) -> bool {
     let place = |at: usize| text.tokens.get(at).is_some_and(|token| WHEN.contains(&token.mark));
     let own = scope.iter().take_while(|term| !(position..term.token).any(place)).count();
     let own = scope.get(..own).filter(|own| !own.is_empty() && text.words.spaced()).unwrap_or(scope);
-    scope.len() <= 1 || own.iter().any(|term| said(term.root))
+    // `Do not freeze` says elsewhere what `and should not be frozen` denies, in a word of its own.
+    let elsewhere = || {
+        let alone = |clause: &Clause| matches!(other.terms(clause.terms), [term] if !said(term.root));
+        other.clauses.iter().any(|clause| clause.negators > 0 && clause.sentence == says.sentence + 1 && alone(clause))
+    };
+    scope.len() <= 1 && !elsewhere() || own.iter().any(|term| said(term.root))
 }
 
 /// Prepositions of times and places.

@@ -74,6 +74,9 @@ impl Reader<'_, '_> {
         if let Some(found) = self.squared(at) {
             return Some(found);
         }
+        if let Some((dimension, factor)) = self.side(at) {
+            return Some((dimension, factor, number.end));
+        }
         // 5 business days: what kind of day is not compared.
         let skip =
             usize::from(matches!(text, "business" | "working" | "calendar" | "consecutive" | "full" | "us" | "u"));
@@ -113,6 +116,17 @@ impl Reader<'_, '_> {
         let (unit, seconds) = self.entry(at + 1).unit?;
         let speed = dimension == Dimension::Length && every && unit == Dimension::Duration && seconds <= 3600.0;
         speed.then_some((factor / seconds, at + 2))
+    }
+
+    /// `2.10 by 1.40 metres`: the unit of a length in a product whose last one alone has it.
+    fn side(&self, at: usize) -> Option<(Dimension, f64)> {
+        let times = matches!(self.text(at), "x" | "×" | "by" | "mal" | "por" | "sur");
+        let number = self.tokens.get(at + 1).is_some_and(|token| token.kind == Kind::Number);
+        if !times || !number {
+            return None;
+        }
+        let unit = self.entry(at + 2).unit.filter(|(dimension, _)| *dimension == Dimension::Length);
+        unit.or_else(|| self.side(at + 2))
     }
 
     /// `square metres`, `mètres carrés`, `cubic metres`.

@@ -191,7 +191,10 @@ fn flagged(language: Language) -> &'static [(u16, &'static str)] {
             (ARTICLE, "a an one"),
             (EVERY, "every each per"),
             (TIMES, "times time"),
-            (PHRASE, "a an half one two three four nine quarter once noon midnight midday third"),
+            (
+                PHRASE,
+                "a an half one two three four nine quarter once noon midnight midday third tres cuatro cinco seis siete ocho nueve",
+            ),
             (TO, "to and or until till through"),
             (FROM, "from between"),
             (AND, "and"),
