@@ -9,10 +9,12 @@
 use std::cell::OnceCell;
 use std::sync::LazyLock;
 
+use super::contrasts::contrasts;
 use super::overlap::Overlap;
 use super::read::{Sentence, Text, Token};
 use super::segments::Form;
-use super::vocabulary::{self as words, Opposite};
+use super::sorts::Named;
+use super::vocabulary::{self as words, Opposite, Side};
 use crate::edits::Finding;
 use crate::facts::Span;
 use crate::lexicon::{WordMap, mark};
@@ -21,9 +23,15 @@ use crate::marks::Marks;
 /// Of texts that share more words and values than these none are looked at.
 const MOST: usize = 32;
 
-/// Words that changed sides. `equal`: where values stand that both have.
-pub(crate) fn contradictions(overlap: &Overlap<'_>, equal: &[(Span, Span)], found: &mut Vec<Finding>) {
-    let anchors = anchors(overlap, equal);
+/// Words that changed sides. `equal`: where values stand that both have; `named`: the things of a sort that each names.
+pub(crate) fn contradictions(
+    overlap: &Overlap<'_>,
+    equal: &[(Span, Span)],
+    named: &(Vec<Named<'_>>, Vec<Named<'_>>),
+    found: &mut Vec<Finding>,
+) {
+    let mut anchors = anchors(overlap, equal);
+    anchors.extend(things(overlap, named));
     // "He sings and dances with her" does not say who of them does what; two values with an `and` between them do.
     let of = |joined: bool| {
         let some: Vec<&Anchor> = anchors.iter().filter(|anchor| (anchor.opposite == 0) == joined).collect();
@@ -33,16 +41,64 @@ pub(crate) fn contradictions(overlap: &Overlap<'_>, equal: &[(Span, Span)], foun
         let (mine, theirs) = equal.iter().copied().unzip();
         turned(overlap, &Parts::new(overlap.a, joined, mine), &Parts::new(overlap.b, joined, theirs), &some)
     };
-    if let Some(spans) = of(true).or_else(|| of(false)) {
+    if let Some(spans) = of(true).or_else(|| of(false)).or_else(|| counted(overlap, &anchors)) {
         found.push(Finding::relation("direction", spans));
     }
-    if let Some(spans) = changed_sides(&preferences(overlap.a), &preferences(overlap.b), false) {
+    let told = |read: fn(&Text) -> Vec<Told>| {
+        let mine = read(overlap.a);
+        if mine.is_empty() { None } else { changed_sides(&mine, &read(overlap.b), false) }
+    };
+    if let Some(spans) = told(preferences).or_else(|| told(contrasts)) {
         found.push(Finding::relation("direction", spans));
     }
     if let Some(spans) = changed_sides(&orders(overlap.a), &orders(overlap.b), true) {
         found.push(Finding::relation("order", spans));
     }
 }
+
+/// `Two parts sand, five parts gravel` against `five parts of sand with two parts of gravel`: what each number counts.
+fn counted(overlap: &Overlap<'_>, anchors: &[Anchor]) -> Option<(Span, Span)> {
+    let measured = |text: &Text, at: &[usize]| {
+        let next = at.first().and_then(|at| text.tokens.get(at + 1));
+        next.is_some_and(|token| MEASURES.contains(&token.mark))
+    };
+    let plain = |one: &&Anchor| one.opposite == 0 && one.thing.is_none();
+    let values: Vec<&Anchor> =
+        anchors.iter().filter(plain).filter(|one| measured(overlap.a, &one.a) && measured(overlap.b, &one.b)).collect();
+    if values.len() < 2 {
+        return None;
+    }
+    turned(overlap, &Parts::behind(overlap.a, &values, true), &Parts::behind(overlap.b, &values, false), &values)
+}
+
+/// What a recipe counts in.
+static MEASURES: LazyLock<[u64; 20]> = LazyLock::new(|| {
+    [
+        "part",
+        "parts",
+        "teil",
+        "teile",
+        "teilen",
+        "partie",
+        "parties",
+        "parte",
+        "partes",
+        "cup",
+        "cups",
+        "spoon",
+        "spoons",
+        "tasse",
+        "tassen",
+        "löffel",
+        "cuillères",
+        "tasses",
+        "cucharadas",
+        "tazas",
+    ]
+    .map(mark)
+});
+/// So many words behind a number may be what it counts.
+const COUNTED: usize = 3;
 
 /// The parts of a text's sentences, cut at commas and, where so wanted, at `and`.
 struct Parts<'t> {
@@ -66,7 +122,13 @@ impl<'t> Parts<'t> {
                 let cut = text.tokens.get(at).is_some_and(|token| {
                     token.parted || token.is(words::CLAUSE | words::RELATIVE) || joined && token.is(words::AND)
                 });
-                if cut {
+                // "It is the seller who pays": nothing is said of the seller before `who`.
+                let lone = || {
+                    let said = (start..at).filter(|at| text.tokens.get(*at).is_some_and(|token| token.content));
+                    text.words.spaced() && said.count() <= 1
+                };
+                let relative = text.tokens.get(at).is_some_and(|token| token.is(words::RELATIVE));
+                if cut && !(relative && lone()) {
                     ranges.push((start, at));
                     start = at;
                 }
@@ -74,6 +136,21 @@ impl<'t> Parts<'t> {
             ranges.push((start, end));
         }
         Self { text, ranges, values }
+    }
+
+    /// The words right behind each value, up to the next number or comma.
+    fn behind(text: &'t Text, values: &[&Anchor], first: bool) -> Self {
+        let at = values.iter().filter_map(|one| if first { one.a.first() } else { one.b.first() });
+        let mut ranges: Vec<(usize, usize)> = at
+            .map(|at| {
+                let near = text.tokens.iter().skip(at + 1).take(COUNTED);
+                let own =
+                    near.take_while(|token| !token.parted && !token.number && !token.is(words::COUNT | words::AND));
+                (*at, at + 1 + own.count())
+            })
+            .collect();
+        ranges.sort_unstable();
+        Self { text, ranges, values: Vec::new() }
     }
 
     fn holding(&self, at: usize) -> Option<(usize, usize)> {
@@ -103,8 +180,9 @@ impl<'t> Parts<'t> {
 
 /// A word or a value that both texts have, and the tokens that say it.
 struct Anchor {
-    /// 0 for a value.
+    /// 0 for a value and for a thing of a sort.
     opposite: Opposite,
+    thing: Option<Side>,
     a: Vec<usize>,
     b: Vec<usize>,
 }
@@ -118,7 +196,7 @@ fn anchors(overlap: &Overlap<'_>, equal: &[(Span, Span)]) -> Vec<Anchor> {
     for (mine, theirs) in equal {
         let once = equal.iter().filter(|(one, other)| one == mine || other == theirs).count() == 1;
         if once && let (Some(one), Some(other)) = (at(overlap.a, *mine), at(overlap.b, *theirs)) {
-            found.push(Anchor { opposite: 0, a: vec![one], b: vec![other] });
+            found.push(Anchor { opposite: 0, thing: None, a: vec![one], b: vec![other] });
         }
     }
     let (mine, theirs) = (saying(overlap.a), saying(overlap.b));
@@ -129,10 +207,29 @@ fn anchors(overlap: &Overlap<'_>, equal: &[(Span, Span)]) -> Vec<Anchor> {
         let sense = token.sense;
         let first = !mine.iter().take(place).any(|(known, _)| known.sense == sense);
         if first && theirs.iter().any(|(other, _)| other.sense == sense) {
-            found.push(Anchor { opposite: token.opposite, a: at(&mine, sense), b: at(&theirs, sense) });
+            found.push(Anchor { opposite: token.opposite, thing: None, a: at(&mine, sense), b: at(&theirs, sense) });
         }
     }
     // All or none, so that it is the same whichever text comes first.
+    if found.len() > MOST { Vec::new() } else { found }
+}
+
+/// Things that both texts name: seller and buyer, left join and right join.
+fn things(overlap: &Overlap<'_>, (in_a, in_b): &(Vec<Named<'_>>, Vec<Named<'_>>)) -> Vec<Anchor> {
+    let at = |text: &Text, list: &[Named<'_>], sought: Side| -> Vec<usize> {
+        let spans = list.iter().filter(|(thing, _, row)| *thing == sought && !row).map(|(_, token, _)| token.span);
+        spans.map(|span| text.tokens.partition_point(|token| token.span.1 <= span.0)).collect()
+    };
+    let mut found: Vec<Anchor> = Vec::new();
+    for (place, (thing, ..)) in in_a.iter().enumerate() {
+        // Alone of its sort it cannot take the part of another one.
+        let alone = !in_a.iter().any(|(known, ..)| known.0 == thing.0 && known.1 != thing.1);
+        let first = !in_a.iter().take(place).any(|(known, ..)| known == thing);
+        if first && !alone && in_b.iter().any(|(other, ..)| other == thing) {
+            let (a, b) = (at(overlap.a, in_a, *thing), at(overlap.b, in_b, *thing));
+            found.push(Anchor { opposite: 0, thing: Some(*thing), a, b });
+        }
+    }
     if found.len() > MOST { Vec::new() } else { found }
 }
 
@@ -162,7 +259,12 @@ fn turned(overlap: &Overlap<'_>, a: &Parts<'_>, b: &Parts<'_>, anchors: &[&Ancho
     };
     for (index, (one, mine)) in anchors.iter().zip(&sides).enumerate() {
         for (other, theirs) in anchors.iter().zip(&sides).skip(index + 1) {
-            if one.opposite != 0 && !words.excludes(one.opposite, other.opposite) {
+            let apart = match (one.thing, other.thing) {
+                (None, None) => one.opposite == 0 || words.excludes(one.opposite, other.opposite),
+                (Some(thing), Some(back)) => thing.0 == back.0,
+                _ => false,
+            };
+            if !apart {
                 continue;
             }
             let (mine, theirs) = (mine.get_or_init(|| beside(one)), theirs.get_or_init(|| beside(other)));
@@ -201,17 +303,17 @@ static INSTEAD: LazyLock<Marks<Vec<Vec<u64>>>> = LazyLock::new(|| {
 });
 
 /// Two sides of a sentence that a word tells apart: what is taken and what is not, or what comes first and what follows.
-struct Told {
+pub(super) struct Told {
     first: Vec<u64>,
     second: Vec<u64>,
     marker: Span,
 }
 
 /// A marker in a sentence: its first token, its size, and whether what follows it comes first (`before` puts it second).
-type Marker = (usize, usize, bool);
+pub(super) type Marker = (usize, usize, bool);
 
 /// Cuts a sentence at a marker. Where it stands first, its own side ends at the comma: `Instead of X, take Y`.
-fn sides(text: &Text, sentence: &Sentence, (at, size, turned): Marker) -> Option<Told> {
+pub(super) fn sides(text: &Text, sentence: &Sentence, (at, size, turned): Marker) -> Option<Told> {
     let (start, end) = sentence.tokens;
     let tokens = text.tokens(sentence.tokens);
     let between = |from: usize, until: usize| -> Vec<u64> {
@@ -227,7 +329,7 @@ fn sides(text: &Text, sentence: &Sentence, (at, size, turned): Marker) -> Option
     (!first.is_empty() && !second.is_empty()).then_some(Told { first, second, marker })
 }
 
-fn speaking(text: &Text) -> impl Iterator<Item = &Sentence> {
+pub(super) fn speaking(text: &Text) -> impl Iterator<Item = &Sentence> {
     text.sentences.iter().filter(|one| !one.asks && one.form != Form::Row)
 }
 

@@ -11,7 +11,9 @@
 mod aligned;
 mod conditions;
 mod content;
+mod contrasts;
 mod crossed;
+mod demands;
 mod denial;
 mod denied;
 mod members;
@@ -86,9 +88,10 @@ pub(crate) fn compared(
     let narrow = (std::mem::replace(&mut a.terms, wide_a), std::mem::replace(&mut b.terms, wide_b));
     let wide = Overlap::new(&a, &b);
     let (wider, _) = aligned::groups(&wide, equal);
-    crossed::contradictions(&wide, equal, &mut findings);
+    let named = if wider.is_empty() { Default::default() } else { (sorts::named(&a), sorts::named(&b)) };
+    crossed::contradictions(&wide, equal, &named, &mut findings);
     stance::contradictions(&wide, &wider, &mut findings);
-    sorts::contradictions(&wide, &wider, &mut findings);
+    sorts::contradictions(&wide, &wider, &named, &mut findings);
     sides::contradictions(&wide, &wider, &mut findings);
     denied::contradictions(&wide, &wider, &mut findings);
     named::contradictions(&wide, &wider, (text_a, text_b), &mut findings);

@@ -289,6 +289,11 @@ impl Text {
             return true;
         }
         if joins && !token.parted {
+            // "It is mandatory that you sign" has one predicate.
+            let before = position.checked_sub(1).and_then(|at| self.tokens.get(at));
+            if token.is(words::RELATIVE) && before.is_some_and(|before| before.is(words::MUST | words::MAY)) {
+                return false;
+            }
             return ahead.get(1).is_some_and(|next| next.is(verb));
         }
         size >= LEAST && (!self.words.spaced() || ahead.iter().take(size).any(|token| token.is(verb)))

@@ -10,7 +10,7 @@ use super::overlap::Overlap;
 use super::pairs::{self, Match};
 use super::read::{Clause, Text, Token};
 use super::versions;
-use super::vocabulary as words;
+use super::vocabulary::{self as words, Flags};
 use crate::Component;
 use crate::edits::Finding;
 use crate::facts::Span;
@@ -198,16 +198,12 @@ fn modality(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Span
 
 /// `all tenants` against `some tenants`: a quantifier of each with the same head.
 fn quantifier(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Span, Span)> {
-    let (mine, theirs) = if one.is(words::ALL) && other.is(words::SOME) {
-        (words::ALL, words::SOME)
-    } else if one.is(words::SOME) && other.is(words::ALL) {
-        (words::SOME, words::ALL)
-    } else {
-        return None;
+    const FEWER: Flags = words::SOME | words::PART;
+    let (mine, theirs) = match ((one.is(words::ALL), one.is(FEWER)), (other.is(words::ALL), other.is(FEWER))) {
+        ((true, false), (false, true)) => (words::ALL, FEWER),
+        ((false, true), (true, false)) => (FEWER, words::ALL),
+        _ => return None,
     };
-    if one.is(mine ^ (words::ALL | words::SOME)) || other.is(theirs ^ (words::ALL | words::SOME)) {
-        return None;
-    }
     let head = |text: &Text, clause: &Clause, flags| -> Option<(u64, Span)> {
         let tokens = text.tokens(clause.tokens);
         let position = tokens.iter().position(|token| token.is(flags))?;

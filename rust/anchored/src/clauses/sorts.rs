@@ -19,12 +19,13 @@ use crate::edits::Finding;
 const TIED: f32 = 0.18;
 
 /// Things that stand where the other text has another of their sort.
-pub(crate) fn contradictions(overlap: &Overlap<'_>, groups: &[Group], found: &mut Vec<Finding>) {
-    if groups.is_empty() {
-        return;
-    }
-    let (in_a, in_b) = (named(overlap.a), named(overlap.b));
-    let (mine, theirs) = (lone(&in_a, &in_b), lone(&in_b, &in_a));
+pub(crate) fn contradictions(
+    overlap: &Overlap<'_>,
+    groups: &[Group],
+    (in_a, in_b): &(Vec<Named<'_>>, Vec<Named<'_>>),
+    found: &mut Vec<Finding>,
+) {
+    let (mine, theirs) = (lone(in_a, in_b), lone(in_b, in_a));
     if mine.is_empty() || theirs.is_empty() {
         return;
     }
@@ -51,7 +52,7 @@ fn within<'t>(text: &Text, sentences: &[usize], things: &[(Side, &'t Token)]) ->
 }
 
 /// A thing that a text names, its first token, and whether it stands in a row of a table.
-type Named<'t> = (Side, &'t Token, bool);
+pub(crate) type Named<'t> = (Side, &'t Token, bool);
 
 /// Things that the other text has nowhere, each where it is said first. Rows of tables are compared by their columns, and
 /// units behind their numbers as values.
@@ -66,7 +67,8 @@ fn lone<'t>(mine: &[Named<'t>], theirs: &[Named<'_>]) -> Vec<(Side, &'t Token)> 
     found
 }
 
-fn named(text: &Text) -> Vec<Named<'_>> {
+/// The things that a text names.
+pub(crate) fn named(text: &Text) -> Vec<Named<'_>> {
     let mut found = Vec::new();
     for sentence in &text.sentences {
         things(text, sentence, &mut found);

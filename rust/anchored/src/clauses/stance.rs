@@ -10,6 +10,7 @@
 use std::sync::LazyLock;
 
 use super::aligned::Group;
+use super::demands::strict;
 use super::overlap::{Overlap, Uses};
 use super::read::{Clause, Text, Token};
 use super::reworded::WITHOUT;
@@ -26,8 +27,12 @@ use crate::marks::Marks;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Says {
     Permitted,
+    /// Permitted, and better.
+    Advised,
     Forbidden,
     Needed,
+    /// Needed, or only better: `should`.
+    Due,
     Spared,
     /// Denied, without a word for what may be.
     Denied,
@@ -41,7 +46,7 @@ impl Says {
     /// Whether it lets the matter be.
     pub fn sign(self) -> Option<bool> {
         match self {
-            Self::Permitted | Self::Needed => Some(true),
+            Self::Permitted | Self::Advised | Self::Needed | Self::Due => Some(true),
             Self::Forbidden | Self::Denied => Some(false),
             _ => None,
         }
@@ -49,13 +54,17 @@ impl Says {
 
     /// Whether anything is against it.
     fn decides(self) -> bool {
-        matches!(self, Self::Permitted | Self::Forbidden | Self::Needed | Self::Spared)
+        !matches!(self, Self::Denied | Self::Plain | Self::Open)
     }
 
     /// What is only denied, or demanded, is not looked at: "not a source of funds" against "may have given money".
     fn against(self, other: Self) -> bool {
-        let one_way =
-            |one, other| matches!((one, other), (Self::Forbidden, Self::Permitted) | (Self::Spared, Self::Needed));
+        let one_way = |one, other| match one {
+            Self::Forbidden => matches!(other, Self::Permitted | Self::Advised),
+            Self::Spared => matches!(other, Self::Needed | Self::Due),
+            Self::Advised | Self::Permitted => other == Self::Needed,
+            _ => false,
+        };
         one_way(self, other) || one_way(other, self)
     }
 }
@@ -65,7 +74,7 @@ impl Says {
 pub(crate) struct Stated {
     pub says: Says,
     /// The word that decides, or the negator.
-    at: Option<usize>,
+    pub at: Option<usize>,
     /// Tokens that say it: no part of the matter.
     words: Vec<usize>,
 }
@@ -85,6 +94,7 @@ pub(crate) fn stated(text: &Text, clause: &Clause) -> Stated {
     while at < end {
         let Some(token) = text.tokens.get(at) else { break };
         let known = text.words.stance(text.tokens((at, end)));
+        let known = known.filter(|(stance, size)| *stance != Stance::Spare || whole(text, at, at + size, end));
         let size = known.map_or(1, |(_, size)| size);
         let negates = token.is(words::NEGATOR | words::WEAK) && !WITHOUT.contains(&token.mark);
         if let Some((stance, _)) = known
@@ -105,11 +115,13 @@ pub(crate) fn stated(text: &Text, clause: &Clause) -> Stated {
     let permits = of(Stance::Permit).or(of(Stance::May));
     let decides = match (of(Stance::Spare), of(Stance::Forbid)) {
         (Some(at), _) => Some((at, Says::Spared, Says::Needed)),
-        (None, Some(at)) if permits.is_some() => Some((at, Says::Open, Says::Open)),
+        (None, Some(at)) if permits.or(of(Stance::Advise)).is_some() => Some((at, Says::Open, Says::Open)),
         (None, Some(at)) => Some((at, Says::Forbidden, Says::Permitted)),
         (None, None) => of(Stance::Must)
             .map(|at| (at, Says::Needed, Says::Forbidden))
+            .or(of(Stance::Ought).map(|at| (at, Says::Due, Says::Forbidden)))
             .or(of(Stance::Need).map(|at| (at, Says::Needed, Says::Spared)))
+            .or(of(Stance::Advise).map(|at| (at, Says::Advised, Says::Forbidden)))
             .or(permits.map(|at| (at, Says::Permitted, Says::Forbidden))),
     };
     let (says, at) = match (decides, negators.as_slice()) {
@@ -122,6 +134,12 @@ pub(crate) fn stated(text: &Text, clause: &Clause) -> Stated {
     Stated { says, at, words: said }
 }
 
+/// Whether a phrase says all of its condition: `if you like`, but not `if you like to stay`.
+fn whole(text: &Text, at: usize, behind: usize, end: usize) -> bool {
+    let conditional = text.tokens.get(at).is_some_and(|token| token.is(words::IF));
+    !conditional || behind >= end || text.tokens.get(behind).is_some_and(|token| token.parted)
+}
+
 /// Whether a negator is one of the word that decides: beside it, or in German, where it may stand at the end, anywhere.
 fn reaches(text: &Text, negator: usize, at: usize) -> bool {
     match text.words.language() {
@@ -132,7 +150,7 @@ fn reaches(text: &Text, negator: usize, at: usize) -> bool {
         Language::English | Language::French => {
             let known = text.tokens.get(negator).is_some_and(|token| NOT.contains(&token.mark));
             let modal = text.words.stance(text.tokens((at, at + 1)));
-            let modal = modal.is_some_and(|(stance, _)| matches!(stance, Stance::May | Stance::Must));
+            let modal = modal.is_some_and(|(stance, _)| matches!(stance, Stance::May | Stance::Must | Stance::Ought));
             let before = negator + BEFORE >= at && !(known && modal);
             if negator <= at { before || negator == at } else { negator <= at + BEHIND }
         }
@@ -203,7 +221,13 @@ impl Sides<'_, '_> {
     fn finding(&self, row: usize, column: usize, one: &Stated, other: &Stated) -> Option<Finding> {
         let (left, right) = (self.overlap.a.clauses.get(row)?, self.overlap.b.clauses.get(column)?);
         let open = words::IF | words::EXCEPT | words::ONLY;
-        if left.is(open) || right.is(open) {
+        // "If you like" is no condition.
+        let free = |text: &Text, stated: &Stated| {
+            let word = stated.at.and_then(|at| text.tokens.get(at));
+            stated.says == Says::Spared && word.is_some_and(|token| token.is(words::IF))
+        };
+        let left_open = left.is(open) && !free(self.overlap.a, one);
+        if left_open || right.is(open) && !free(self.overlap.b, other) {
             return None;
         }
         // "Returns within 30 days" is limited too, and says no less than "no returns".
@@ -236,11 +260,15 @@ impl Sides<'_, '_> {
             return None;
         }
         let (a, b) = (span(self.overlap.a, left, one), span(self.overlap.b, right, other));
-        let freed = [one.says, other.says].contains(&Says::Spared);
-        Some(if freed {
-            Finding { kind: "modality", component: Component::Constraints, a, b }
-        } else {
+        if one.says == Says::Permitted && !strict(self.overlap.a, one, self.overlap.b, other)
+            || other.says == Says::Permitted && !strict(self.overlap.b, other, self.overlap.a, one)
+        {
+            return None;
+        }
+        Some(if [one.says, other.says].contains(&Says::Forbidden) {
             Finding::relation("negation", (a, b))
+        } else {
+            Finding { kind: "modality", component: Component::Constraints, a, b }
         })
     }
 

@@ -69,6 +69,8 @@ classes! {
     THAN = 28 "than";
     /// A number in words.
     COUNT = 29 "count";
+    /// Most or many, not all: a word with content.
+    PART = 30 "part";
 }
 
 /// A phrase: the marks of the words after its first one.
@@ -275,11 +277,15 @@ impl Vocabulary {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stance {
     Permit,
+    /// Permits, and says that it is better.
+    Advise,
     /// Permits, or only says that somebody is able to.
     May,
     Forbid,
     /// Obliges; denied, it forbids.
     Must,
+    /// Obliges or advises, nobody knows which; denied, it forbids.
+    Ought,
     /// Obliges; denied, it leaves free.
     Need,
     Spare,
@@ -288,14 +294,26 @@ pub(crate) enum Stance {
 }
 
 impl Stance {
-    pub const ALL: [Self; 7] = [Self::Permit, Self::May, Self::Forbid, Self::Must, Self::Need, Self::Spare, Self::Idle];
+    pub const ALL: [Self; 9] = [
+        Self::Permit,
+        Self::Advise,
+        Self::May,
+        Self::Forbid,
+        Self::Must,
+        Self::Ought,
+        Self::Need,
+        Self::Spare,
+        Self::Idle,
+    ];
 
     fn named(name: &str) -> Option<Self> {
         Some(match name {
             "permit" => Self::Permit,
+            "advise" => Self::Advise,
             "may" => Self::May,
             "forbid" => Self::Forbid,
             "must" => Self::Must,
+            "ought" => Self::Ought,
             "need" => Self::Need,
             "spare" => Self::Spare,
             "idle" => Self::Idle,

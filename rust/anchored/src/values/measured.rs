@@ -78,8 +78,10 @@ impl Reader<'_, '_> {
             return Some((dimension, factor, number.end));
         }
         // 5 business days: what kind of day is not compared.
-        let skip =
-            usize::from(matches!(text, "business" | "working" | "calendar" | "consecutive" | "full" | "us" | "u"));
+        let skip = usize::from(matches!(
+            text,
+            "business" | "working" | "calendar" | "consecutive" | "full" | "us" | "u" | "swiss" | "schweizer"
+        ));
         let skip = if skip == 0 && self.described(number, at) { 1 } else { skip };
         if let Some((dimension, factor)) = self.entry(at + skip).unit {
             // A working week is five working days.
