@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from .. import __version__
 from ..columns import KeptFold
@@ -88,8 +89,8 @@ def release() -> str:
 
 def name_of(plan: Plan[Any]) -> str:
     """How the states of a plan are called."""
-    said = json.dumps([release(), plan.since_ns, plan.control, plan.deciding], sort_keys=True)
-    return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
+    said = msgspec.json.encode([release(), plan.since_ns, plan.control, plan.deciding], order="sorted")
+    return hashlib.blake2b(said, digest_size=16).hexdigest()
 
 
 def folded(store: FoldSource, plan: Plan[_Fold]) -> _Fold:
