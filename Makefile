@@ -71,10 +71,10 @@ test-rust: ## The tests of the Rust crates
 test-fast: dev ## Under a minute: the Python tests without processes, statistics and slow ones, on two cores
 	$(BIN)/python -m pytest -q -n 2 -m "not e2e and not slow and not statistics"
 
-# Tests that start processes of their own run when the others are over; two files at once, since they mostly wait.
+# Tests that start processes of their own run when the others are over; three files at once, since they mostly wait.
 test-python: build ## The Python tests
 	$(BIN)/python -m pytest -n 2 -m "not e2e"
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m e2e
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m e2e
 
 # cargo-machete is a crate of its own: CI installs it, and here it is used where it is.
 lint: build ## rustfmt, clippy, cargo-machete, ruff, mypy strict, stubtest, import-linter, vulture
